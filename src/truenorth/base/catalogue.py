@@ -14,8 +14,8 @@ from truenorth.base.errors import UserError
 def names(package: str) -> list[str]:
     """The public entries of a catalogue package (`truenorth.learn.objectives`), sorted."""
     spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.submodule_search_locations is not None, package
-    found = pkgutil.iter_modules(spec.submodule_search_locations)
+    assert spec is not None, package
+    found = pkgutil.iter_modules(spec.submodule_search_locations or [])
     return sorted(m.name for m in found if not m.name.startswith("_"))
 
 

@@ -82,7 +82,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of data: TRL's columns in `data` (prompt, completion, chosen, rejected, label, ...), and its source.
+    """A row of data: TRL's columns in `data` (prompt, completion, chosen, rejected, label, ...),
+    and its source.
 
     The id is a hash of the content, so equal rows are equal and a row cannot be changed under its id.
     """
