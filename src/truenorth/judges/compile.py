@@ -1,0 +1,222 @@
+"""A constitution as a judge: its checks and named judges, rules as gates, values by weight."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from truenorth.base import UserError, find
+from truenorth.judges._prompts import asked
+from truenorth.judges.checks import Check
+from truenorth.judges.checks._text import applies, compiled
+from truenorth.judges.protocol import Judge
+from truenorth.records import Group, Judgement
+
+SEVERITIES = ("low", "medium", "high", "critical")
+
+
+class Principle(Protocol):
+    """What compiling reads of a principle."""
+
+    id: str
+    kind: str
+    severity: str
+    weight: float
+    applies_when: Any  # None, or something with `prompt`: patterns
+    checks: Sequence[Any]  # {name: settings} each
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One principle, ready to judge."""
+
+    id: str
+    rule: bool
+    severity: int  # 0 low .. 3 critical
+    weight: float
+    when: tuple[str, ...]
+    checks: tuple[Check, ...]
+    judges: tuple[Judge, ...]
+
+
+@dataclass(frozen=True)
+class ConstitutionJudge:
+    """Weighs principles: a violated rule makes 0, else values average by weight (the weakest rule if none).
+
+    `Judgement.principle` is the most severe violated rule, else what cost the most weight. `parts` has every
+    principle that applied, in the constitution's order, abstentions included; each part's `parts` has its
+    checks and judges. A principle without a verdict takes no part; without any verdict there is no answer,
+    and none to an empty completion.
+    """
+
+    name: str
+    principles: tuple[Compiled, ...]
+    holds_at: float = 0.5  # a rule holds at or above this score
+
+    def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
+        by_principle = [judge_principle(p, groups, self.name) for p in self.principles]
+        return [
+            [
+                self._weigh([parts[c] for verdicts in by_principle if (parts := verdicts[g]) is not None])
+                if text.strip()
+                else Judgement(None, self.name, reason="empty completion")
+                for c, text in enumerate(group.completions)
+            ]
+            for g, group in enumerate(groups)
+        ]
+
+    def _weigh(self, parts: list[Judgement]) -> Judgement:
+        by_id = {p.id: p for p in self.principles}
+        answered = [(part, by_id[part.principle]) for part in parts if part.score is not None]
+        verdict = partial(Judgement, judge=self.name, parts=tuple(parts))
+        if not answered:
+            return verdict(None, reason="no principle gave a verdict")
+        rules = [(part, p) for part, p in answered if p.rule]
+        broken = [(part, p) for part, p in rules if score_of(part) < self.holds_at]
+        if broken:
+            part, _ = max(broken, key=lambda pair: pair[1].severity)  # the first of the most severe
+            return verdict(0.0, principle=part.principle, reason=f"breaks {part.principle}: {part.reason}")
+        values = [(part, p) for part, p in answered if not p.rule and p.weight > 0]
+        if not values:
+            part = min((part for part, _ in rules or answered), key=score_of)
+            return verdict(part.score, principle=part.principle, reason=part.reason)
+        total = sum(p.weight for _, p in values)
+        part, _ = max(values, key=lambda pair: pair[1].weight * (1 - score_of(pair[0])))
+        score = sum(p.weight * score_of(part) for part, p in values) / total
+        return verdict(score, principle=part.principle, reason=part.reason)
+
+
+def compile(
+    constitution: Any,
+    *,
+    judges: Mapping[str, Judge | Sequence[Judge]] | None = None,
+    folder: str | Path | None = None,
+    holds_at: float = 0.5,
+    only: Sequence[str] = (),
+) -> ConstitutionJudge:
+    """A judge of everything in the constitution that something can judge.
+
+    Args:
+        judges: principle id -> its judge or judges, beside its checks; "*" is for every principle without
+            checks and without judges of its own.
+        folder: where files named by checks are found; the constitution's own folder by default.
+        only: ids of the principles to judge; all by default.
+
+    Raises:
+        UserError: a judge for a principle that does not exist, an unknown check or setting, a bad pattern.
+    """
+    named = dict(judges or {})
+    principles = [p for p in constitution.principles if not only or p.id in only]
+    unknown = sorted((set(named) | set(only)) - {"*"} - {p.id for p in constitution.principles})
+    if unknown:
+        ids = ", ".join(p.id for p in constitution.principles)
+        raise UserError(f"no principle {', '.join(unknown)}", where="judges", expected=f"one of {ids}")
+    path = getattr(constitution, "path", None)
+    base = Path(folder) if folder is not None else (Path(path).parent if path else Path())
+    ready = tuple(compile_principle(p, named, base) for p in principles)
+    label = getattr(constitution, "label", None) or getattr(constitution, "name", "constitution")
+    return ConstitutionJudge(name=f"constitution:{label}", principles=ready, holds_at=holds_at)
+
+
+def compile_principle(p: Principle, judges: Mapping[str, Judge | Sequence[Judge]], folder: Path) -> Compiled:
+    """One principle with its checks found by name and its judges attached."""
+    where = f"principle {p.id}"
+    checks = tuple(
+        bind(name, settings or {}, folder=folder, where=f"{where}, check {name}")
+        for entry in (p.checks or ())
+        for name, settings in as_pairs(entry)
+    )
+    own = judges.get(p.id, () if checks else judges.get("*", ()))
+    members = tuple(own) if isinstance(own, (list, tuple)) else (own,)
+    when = tuple(getattr(p.applies_when, "prompt", None) or ()) if p.applies_when else ()
+    for pattern in when:
+        compiled(pattern)
+    severity = SEVERITIES.index(getattr(p, "severity", None) or "medium")
+    weight = 1.0 if p.weight is None else float(p.weight)
+    return Compiled(p.id, p.kind == "rule", severity, weight, when, checks, members)
+
+
+def as_pairs(entry: Any) -> list[tuple[str, Any]]:
+    """A check as written: a name, {name: settings}, or an object with `name` and its settings."""
+    if isinstance(entry, str):
+        return [(entry, {})]
+    if isinstance(entry, Mapping):
+        return list(entry.items())
+    settings = getattr(entry, "settings", None)
+    return [(entry.name, settings if settings is not None else getattr(entry, "args", {}))]
+
+
+def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str) -> Check:
+    """The check of that name with its settings fixed, tried once on empty texts.
+
+    Raises:
+        UserError: unknown check, unknown or missing setting, bad pattern, missing file.
+    """
+    check = find("truenorth.judges.checks", name, where=where)
+    known = inspect.signature(check).parameters
+    allowed = [k for k, v in known.items() if v.kind is v.KEYWORD_ONLY and k != "folder"]
+    if unknown := sorted(set(settings) - set(allowed)):
+        raise UserError(f"unknown setting {', '.join(unknown)}", where=where, expected=", ".join(allowed))
+    missing = [k for k in allowed if known[k].default is inspect.Parameter.empty and k not in settings]
+    if missing:
+        raise UserError(f"setting {', '.join(missing)} is missing", where=where)
+    for key, value in settings.items():
+        for pattern in (value if isinstance(value, (list, tuple)) else [value]) if key in PATTERNS else ():
+            compiled(str(pattern))
+    bound = partial(check, **settings, **({"folder": str(folder)} if "folder" in known else {}))
+    bound("word", "word")
+    return bound
+
+
+PATTERNS = ("answer", "when_prompt")
+
+
+def judge_principle(p: Compiled, groups: Sequence[Group], judge: str) -> list[list[Judgement] | None]:
+    """One judgement per completion of each group that the principle concerns; None for other groups."""
+    concerned = [g for g, group in enumerate(groups) if applies(p.when, asked(group.prompt))]
+    if not (p.checks or p.judges):
+        concerned = []
+    subset = [groups[g] for g in concerned]
+    by_judge = [member.judge(subset) for member in p.judges] if subset else []
+    result: list[list[Judgement] | None] = [None] * len(groups)
+    for i, (g, group) in enumerate(zip(concerned, subset, strict=True)):
+        said = asked(group.prompt)
+        result[g] = [
+            combine(
+                p, judge, [run_check(check, said, text) for check in p.checks], [v[i][c] for v in by_judge]
+            )
+            for c, text in enumerate(group.completions)
+        ]
+    return result
+
+
+def run_check(check: Check, prompt: str, text: str) -> Judgement:
+    name = check.func.__name__ if isinstance(check, partial) else getattr(check, "__name__", "check")
+    score = check(prompt, text)
+    return Judgement(score, f"check:{name}", reason="does not apply" if score is None else "")
+
+
+def combine(p: Compiled, judge: str, checks: list[Judgement], judges: list[Judgement]) -> Judgement:
+    """A principle's verdict: the weakest check that applies, and no better than its judges' mean."""
+    scored = [j for j in checks if j.score is not None]
+    opinions = [score_of(j) for j in judges if j.score is not None]
+    bounds = [(score_of(j), j.judge) for j in scored]
+    if opinions:
+        bounds.append((sum(opinions) / len(opinions), "judges"))
+    parts = tuple(checks + judges)
+    if not bounds:
+        reason = "; ".join(j.reason for j in judges if j.reason) or "nothing applies"
+        return Judgement(None, judge, p.id, reason=reason, parts=parts)
+    score, by = min(bounds, key=lambda bound: bound[0])
+    reason = "; ".join(j.reason for j in judges if j.reason) if by == "judges" else f"{by} {score:.2f}"
+    return Judgement(score, judge, p.id, reason=reason, parts=parts)
+
+
+def score_of(judgement: Judgement) -> float:
+    """The score of a judgement known to have one."""
+    assert judgement.score is not None, judgement
+    return judgement.score
