@@ -23,7 +23,8 @@ SENTENCES = [
 ]
 
 CHATML = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% for m in messages %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 TEMPLATES: dict[str, str | None] = {
@@ -115,8 +116,8 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> TinyLlama:
 
     tiny_llama(architecture="llama", template="chatml", bos=False, seed=0, vocab=400, hidden=32, layers=2,
     context=256, tie_word_embeddings=True, initializer_range=0.2, **config) -> Path. Templates: none, chatml,
-    bos_chatml, drops_system, raises_on_system. GPT-2 habits: architecture="gpt2", template="none"; Llama habits:
-    bos=True.
+    bos_chatml, drops_system, raises_on_system. GPT-2 habits: architecture="gpt2", template="none"; Llama
+    habits: bos=True.
     """
     made: dict[str, Path] = {}
 

@@ -1,5 +1,6 @@
 """Models answer. One protocol; local transformers, HTTP endpoints and scripted ones behind it."""
 
-from truenorth.models.protocol import Model
+from truenorth.models.local import LocalModel
+from truenorth.models.protocol import Model, Tick
 
-__all__ = ["Model"]
+__all__ = ["LocalModel", "Model", "Tick"]

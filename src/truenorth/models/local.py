@@ -1,0 +1,309 @@
+"""A transformers causal language model that answers prompts and says how likely answers are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from truenorth.base import UserError, seed_of
+from truenorth.models.encoding import Codec, Pair
+from truenorth.models.protocol import Tick
+from truenorth.records import Completion, Prompt, Scored, prompt_text
+
+Overlong = Literal["error", "skip"]
+
+
+@dataclass(eq=False)
+class LocalModel:
+    """A Model in this process. `module` and `tokenizer` are transformers' own; `counts` says what was mended.
+
+    Args:
+        name: name and revision, as it stands in provenance.
+        eos_ids: a completion that reaches one of these has ended.
+        context: most tokens of prompt and completion together; None: no limit known.
+        batch_tokens: cache places (rows x tokens) of one batch.
+        batch_rows: answers of one batch.
+    """
+
+    module: Any
+    tokenizer: Any
+    name: str
+    codec: Codec
+    eos_ids: frozenset[int]
+    context: int | None
+    batch_tokens: int = 65_536
+    batch_rows: int = 512
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        revision: str | None = None,
+        adapter: str | Path | None = None,
+        dtype: Any = None,
+        device: Any = None,
+        trust_remote_code: bool = False,
+        stop_ids: Iterable[int] = (),
+        batch_tokens: int = 65_536,
+        batch_rows: int = 512,
+    ) -> LocalModel:
+        """Load a folder or hub id; safetensors only.
+
+        Args:
+            dtype: default float32 on a CPU, bfloat16 on CUDA.
+            device: default CUDA where there is one.
+            adapter: a peft folder put on top.
+            stop_ids: token ids that end a completion, besides those the model's configuration names.
+
+        Raises:
+            UserError: missing, incomplete or truncated model, no safetensors, adapter that does not fit.
+        """
+        from truenorth.models.loading import load
+
+        module, tokenizer, name = load(
+            path,
+            revision=revision,
+            adapter=adapter,
+            dtype=dtype,
+            device=device,
+            trust_remote_code=trust_remote_code,
+        )
+        sizes = {"batch_tokens": batch_tokens, "batch_rows": batch_rows}
+        return cls.of(module, tokenizer, name=name, stop_ids=stop_ids, **sizes)
+
+    @classmethod
+    def of(
+        cls,
+        module: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        stop_ids: Iterable[int] = (),
+        batch_tokens: int = 65_536,
+        batch_rows: int = 512,
+    ) -> LocalModel:
+        """Wrap a model that is already in memory."""
+        named = _ids(getattr(module.generation_config, "eos_token_id", None))
+        codec = Codec.of(tokenizer, text_end_id=named[0] if named else None)
+        turn_end = [codec.turn.end_id] if codec.turn and codec.turn.end_id is not None else []
+        eos_ids = {
+            *named,
+            *_ids(module.config.eos_token_id),
+            *_ids(tokenizer.eos_token_id),
+            *turn_end,
+            *stop_ids,
+        }
+        sizes = {"batch_tokens": batch_tokens, "batch_rows": batch_rows}
+        return cls(module, tokenizer, name, codec, frozenset(eos_ids), _context(module), **sizes)
+
+    def __repr__(self) -> str:
+        return f"LocalModel({self.name!r})"
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How often something was mended: `system_turn_folded`, `overlong_skipped`."""
+        return self.codec.counts
+
+    @property
+    def pad_id(self) -> int:
+        """Fills what a mask hides."""
+        return self.tokenizer.pad_token_id or 0
+
+    def encode_prompt(self, prompt: Prompt) -> list[int]:
+        """Token ids of a prompt, just before the model answers."""
+        return self.codec.prompt_ids([prompt])[0]
+
+    def encode_pair(self, prompt: Prompt, completion: str, *, end: bool | None = True) -> Pair:
+        """Token ids of a prompt and its completion. The prompt's are always those of `encode_prompt`.
+
+        Args:
+            end: finish with the token that ends a turn (chats) or a text; None: chats only.
+        """
+        return self.codec.pairs([(prompt, completion)], end=end)[0]
+
+    def encode_pairs(self, pairs: Sequence[tuple[Prompt, str]], *, end: bool | None = True) -> list[Pair]:
+        """`encode_pair` of many, several times faster."""
+        return self.codec.pairs(pairs, end=end)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model (or adapter) and the tokenizer as transformers does."""
+        self.module.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def sample(
+        self,
+        prompts: Sequence[Prompt],
+        n: int = 1,
+        *,
+        max_tokens: int = 64,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        stop: Sequence[str] = (),
+        tick: Tick | None = None,
+        overlong: Overlong = "error",
+    ) -> list[list[Completion]]:
+        """`n` completions of each prompt, in the order asked. Temperature 0 is greedy.
+
+        A row's draw depends on (seed, prompt, index in its group) only. A completion that ran into the
+        context's end has finish "length". A stop string ends a completion and is not part of its text.
+
+        Args:
+            overlong: prompts that fill the context: "error", or "skip" (n completions with finish "error",
+                counted).
+
+        Raises:
+            UserError: settings out of range; a prompt that fills the context.
+        """
+        from truenorth.models.sampling import Ask, plan, sample_batch
+
+        _check_settings(n, max_tokens, temperature, top_p)
+        ids = self.codec.prompt_ids(prompts)
+        too_long = self._overlong([len(row) for row in ids], 1, overlong)
+        starts = [row or self._start_ids() for row in ids]
+        asks: list[Ask] = []
+        askers: list[list[int]] = []  # equal prompts have equal answers: asked once
+        number: dict[tuple[str, tuple[int, ...]], int] = {}
+        for i, row in enumerate(starts):
+            if i in too_long:
+                continue
+            text = prompt_text(prompts[i])
+            ask = number.setdefault((text, tuple(row)), len(asks))
+            if ask == len(asks):
+                room = max_tokens if self.context is None else min(max_tokens, self.context - len(row))
+                asks.append(Ask(row, [seed_of(seed, text, k) for k in range(n)], room))
+                askers.append([])
+            askers[ask].append(i)
+
+        answers: list[list[Completion]] = [[] for _ in prompts]
+        for i, why in too_long.items():
+            answers[i] = [Completion("", finish="error", error=why)] * n
+        for batch in plan(asks, batch_tokens=self.batch_tokens, batch_rows=self.batch_rows):
+            chosen = [prompts[askers[a][0]] for a in batch]
+            drawn = sample_batch(
+                self.module,
+                [asks[a] for a in batch],
+                eos_ids=self.eos_ids,
+                pad_id=self.pad_id,
+                temperature=temperature,
+                top_p=top_p,
+                halt=self._halt(chosen, [asks[a].ids for a in batch], stop),
+            )
+            for a, prompt, rows in zip(batch, chosen, drawn):
+                texts = [_cut(self.codec.text(prompt, asks[a].ids, row.tokens), stop) for row in rows]
+                group = [Completion(t, r.tokens, r.logprob, r.finish) for t, r in zip(texts, rows)]
+                for i in askers[a]:
+                    answers[i] = list(group)
+            if tick is not None:
+                tick(sum(len(askers[a]) for a in batch))
+        if too_long and tick is not None:
+            tick(len(too_long))
+        return answers
+
+    def logprobs(
+        self,
+        pairs: Sequence[tuple[Prompt, str]],
+        *,
+        tick: Tick | None = None,
+        end: bool | None = None,
+    ) -> list[Scored]:
+        """Log-probabilities (nats) of given completions, in the order asked.
+
+        Args:
+            end: count the token that ends a turn or text; None: for chats, not for plain text.
+
+        Raises:
+            UserError: a pair that is longer than the context, with its row.
+        """
+        from truenorth.models.scoring import score
+
+        encoded = [Pair(p or self._start_ids(), c) for p, c in self.codec.pairs(pairs, end=end)]
+        self._overlong([len(p) + len(c) for p, c in encoded], 0, "error")
+        tokens = score(
+            self.module, encoded, pad_id=self.pad_id, batch_tokens=self.batch_tokens // 4, tick=tick
+        )
+        return [Scored(sum(row), row) for row in tokens]
+
+    def answer_logprobs(
+        self, prompts: Sequence[Prompt], options: Sequence[str], *, tick: Tick | None = None
+    ) -> list[dict[str, float] | None]:
+        """For each prompt, the log-probability (nats) of each option as the beginning of the answer.
+
+        Options of several tokens get the sum over their tokens. Not normalised over the options.
+        """
+        pairs = [(prompt, option) for prompt in prompts for option in options]
+        step = len(options)
+        scored = self.logprobs(pairs, end=False, tick=None)
+        if tick is not None:
+            tick(len(prompts))
+        return [
+            {option: scored[i * step + k].total for k, option in enumerate(options)}
+            for i in range(len(prompts))
+        ]
+
+    def _halt(
+        self, prompts: Sequence[Prompt], ids: Sequence[Sequence[int]], stop: Sequence[str]
+    ) -> Callable[[int, Sequence[int]], bool] | None:
+        """Says whether an answer to a prompt of this batch has written a stop string."""
+        if not stop:
+            return None
+        return lambda p, tokens: any(s in self.codec.text(prompts[p], ids[p], tokens) for s in stop)
+
+    def _start_ids(self) -> list[int]:
+        """What an empty prompt becomes: something must come before the first token."""
+        for token in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id, *sorted(self.eos_ids)):
+            if token is not None:
+                return [token]
+        raise UserError("an empty prompt, and the tokenizer has no BOS token", where=self.name)
+
+    def _overlong(self, lengths: Sequence[int], room: int, overlong: Overlong) -> dict[int, str]:
+        """Rows that do not fit the context with `room` more tokens, and what to say of each."""
+        if self.context is None:
+            return {}
+        found = {
+            i: f"{length} tokens, and the context holds {self.context}"
+            for i, length in enumerate(lengths)
+            if length + room > self.context
+        }
+        if found and overlong == "error":
+            i, what = next(iter(found.items()))
+            others = f" (and {len(found) - 1} more rows)" if len(found) > 1 else ""
+            fix = "shorten it, or pass overlong='skip' to count such rows as errors" if room else "shorten it"
+            raise UserError(f"{what}{others}", where=f"{self.name}, row {i}", fix=fix)
+        self.counts["overlong_skipped"] += len(found)
+        return found
+
+
+def _check_settings(n: int, max_tokens: int, temperature: float, top_p: float) -> None:
+    for name, value, fine, expected in (
+        ("n", n, n >= 1, "at least 1"),
+        ("max_tokens", max_tokens, max_tokens >= 1, "at least 1"),
+        ("temperature", temperature, 0 <= temperature < float("inf"), "0 (greedy) or more"),
+        ("top_p", top_p, 0 < top_p <= 1, "in (0, 1]"),
+    ):
+        if not fine:
+            raise UserError(f"{name} is {value}", where="sample", expected=expected)
+
+
+def _cut(text: str, stop: Sequence[str]) -> str:
+    """The text before the first stop string."""
+    return text[: min((text.find(s) for s in stop if s in text), default=len(text))]
+
+
+def _ids(value: Any) -> list[int]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [int(value)]
+
+
+def _context(module: Any) -> int | None:
+    config = module.config.get_text_config(decoder=True)
+    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
