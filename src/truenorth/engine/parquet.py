@@ -77,7 +77,7 @@ def _column(name: str, values: list[Any]) -> tuple[pa.Field, pa.Array]:
     native = None if absent and empty else _native([None if v is _MISSING else v for v in values])
     if native is not None:
         return pa.field(name, native.type, metadata={_FORM: b"absent" if absent else b"none"}), native
-    texts = [None if v is _MISSING else json.dumps(v, ensure_ascii=False) for v in values]
+    texts = [None if v is _MISSING else json.dumps(v) for v in values]  # ASCII: lone surrogates survive
     return pa.field(name, pa.string(), metadata={_FORM: b"json"}), pa.array(texts, pa.string())
 
 
@@ -85,7 +85,9 @@ def _native(values: list[Any]) -> pa.Array | None:
     """Arrow's array of these values if it gives back the very same ones: 1 not 1.0, no keys added."""
     try:
         array = pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeError):
+        return None
+    if "struct<>" in str(array.type):  # Parquet has no struct without fields
         return None
     same = json.dumps(array.to_pylist(), default=str) == json.dumps(values, default=str)
     return array if same else None

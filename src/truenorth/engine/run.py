@@ -240,7 +240,6 @@ class Run:
             self._current.pop()
             self._counts.pop()
         self._visit(step_id)
-        shutil.rmtree(self.path / "scratch" / step_id, ignore_errors=True)
         return receipt
 
     def _write_rows(self, step_id: str, rows: list[Row]) -> tuple[str, int]:
@@ -254,6 +253,7 @@ class Run:
         return _folder_content(self._steps / step_id), 0
 
     def _visit(self, step_id: str) -> None:
+        shutil.rmtree(self.path / "scratch" / step_id, ignore_errors=True)
         if step_id not in self._visited:
             self._visited.append(step_id)
         if step_id not in self.manifest["steps"]:
