@@ -1,0 +1,260 @@
+"""The one training loop: several tasks stepped together, blind to their methods, resumable to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from truenorth.base import UserError, content_hash
+from truenorth.learn import checkpoint as saved
+from truenorth.learn.coupling import load_objective, needs
+from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.lora import Lora, wrap
+from truenorth.learn.metrics import task_metrics
+from truenorth.learn.order import Schedule, batch_at, rate_at, tokens_of
+from truenorth.learn.reference import Reference, adapters_off, compute_reference
+from truenorth.learn.types import Example, Task
+from truenorth.models.forward import Forward, open_forward
+
+PATIENCE = 5  # skipped steps that are always forgiven
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What training came to. The policy's module has been trained in place."""
+
+    policy: Any
+    steps: int
+    skipped: int  # steps whose loss or gradient was not finite
+    last: dict[str, float] = field(default_factory=dict)  # what `on_step` was given last
+    adapter: Any = None  # the peft model, where LoRA was asked for; `save_pretrained` writes the adapter
+
+
+def fit(
+    policy: Any,
+    tasks: Sequence[Task],
+    *,
+    steps: int,
+    lr: float,
+    schedule: Schedule = "cosine",
+    warmup: float = 0.1,
+    clip: float = 1.0,
+    weight_decay: float = 0.0,
+    betas: tuple[float, float] = (0.9, 0.999),
+    seed: int = 0,
+    reference: Any = None,
+    lora: Lora | None = None,
+    checkpoint: str | Path | None = None,
+    every: int = 50,
+    on_step: Callable[[dict[str, float]], None] | None = None,
+    micro_tokens: int = 8192,
+    bad_share: float = 0.1,
+) -> FitResult:
+    """Train `policy.module` in place on loss = sum over tasks of weight * average of its objective.
+
+    Which examples a step sees is a function of the seed and the step. Dropout is off. On a CPU everything is
+    float32; on CUDA the model computes in bfloat16 with float32 weights, sums and softmax.
+
+    Args:
+        lr: peak learning rate of AdamW.
+        warmup: steps, or a fraction of `steps` when below 1.
+        clip: largest norm of the gradient.
+        weight_decay: of matrices only.
+        reference: the model that objectives with a reference compare to; by default the policy as it is now.
+            What it says of every example in use is computed once, before the first step.
+        lora: train low-rank adapters instead of the weights; the reference is then the model without them.
+        checkpoint: a folder to save to every `every` steps and at the end, and to resume from.
+        on_step: called after every step with `step`, `loss`, `lr`, `grad_norm`, `tokens` (of packed rows),
+            `skipped`, and each task's numbers as `TASK/...` (see `metrics.py`).
+        micro_tokens: tokens of one forward pass; memory, never the result.
+        bad_share: steps with a loss or gradient that is not finite are skipped and counted; more than this
+            share of them (and more than 5) ends the fit.
+
+    Raises:
+        UserError: an example that cannot be learned from, an unknown objective, a checkpoint of another fit,
+            or too many steps that were not finite.
+    """
+    _check(policy, tasks, steps)
+    module = policy.module
+    if module.dtype != torch.float32 and (lora is None or module.device.type == "cpu"):
+        module.float()
+    settings = [
+        steps,
+        lr,
+        schedule,
+        warmup,
+        clip,
+        weight_decay,
+        betas,
+        seed,
+        repr(lora),
+        *map(_describe, tasks),
+    ]
+    identity = saved.fingerprint(module, settings)
+    adapter = wrap(module, lora, seed=seed) if lora else None
+    module.eval()
+    forward = open_forward(adapter or module)
+    folder = Path(checkpoint) if checkpoint else None
+    works = _prepare(tasks, forward, adapter, reference, steps, seed)
+
+    trained = {name: p for name, p in (adapter or module).named_parameters() if p.requires_grad}
+    optimizer = _adamw(trained.values(), lr, betas, weight_decay)
+    start, skipped = 0, 0
+    state = saved.load(folder / "fit.pt", identity) if folder else None
+    if state:
+        start, skipped = state["step"], state["skipped"]
+        with torch.no_grad():
+            for name, p in trained.items():
+                p.copy_(state["weights"][name])
+        optimizer.load_state_dict(state["optimizer"])
+
+    last: dict[str, float] = {}
+    for step in range(start, steps):
+        rate = rate_at(step, steps=steps, lr=lr, schedule=schedule, warmup=warmup)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad(set_to_none=False)
+        last = _gradients(forward, tasks, works, step, seed, micro_tokens)
+        norm = float(torch.nn.utils.clip_grad_norm_(trained.values(), clip))
+        if _finite(last["loss"]) and _finite(norm):
+            optimizer.step()
+        else:
+            skipped += 1
+            _bearable(skipped, step + 1, bad_share)
+        last |= {"step": step + 1, "lr": rate, "grad_norm": norm, "skipped": skipped}
+        if folder and ((step + 1) % every == 0 or step + 1 == steps):
+            weights = {name: p.detach() for name, p in trained.items()}
+            found = {"fingerprint": identity, "step": step + 1, "skipped": skipped, "weights": weights}
+            saved.save(folder / "fit.pt", found | {"optimizer": optimizer.state_dict()})
+        if on_step:
+            on_step(last)
+    optimizer.zero_grad(set_to_none=True)
+    return FitResult(policy, steps, skipped, last, adapter)
+
+
+def _gradients(
+    forward: Forward, tasks: Sequence[Task], works: Sequence[Work], step: int, seed: int, micro_tokens: int
+) -> dict[str, float]:
+    """All tasks' gradients of one step, summed in `.grad`, and what they report."""
+    found: dict[str, float] = {"loss": 0.0, "tokens": 0}
+    for task, work in zip(tasks, works):
+        indices = batch_at(step, size=task.batch, examples=len(task.examples), seed=seed, name=task.name)
+        examples = [task.examples[i] for i in indices]
+        part = task_gradient(forward, work, examples, indices, micro_tokens)
+        found |= task_metrics(work, part, examples)
+        found["loss"] += task.weight * float(part.loss)
+        found["tokens"] += sum(map(tokens_of, examples))
+    return found
+
+
+def _prepare(
+    tasks: Sequence[Task], forward: Forward, adapter: Any, reference: Any, steps: int, seed: int
+) -> list[Work]:
+    works = []
+    for task in tasks:
+        objective = load_objective(task.objective, where=f"task {task.name}")
+        need = needs(objective, where=f"task {task.name}")
+        known: Reference | None = None
+        if need.reference:
+            used = _used(task, steps, seed)
+            if reference is not None:
+                other = open_forward(reference.module)
+                known = compute_reference(other, task.examples, used, need, fixed_head=True)
+            else:
+                with adapters_off(adapter):
+                    fixed = not any(t.requires_grad for t in (forward.head.weight_VD,) if t is not None)
+                    known = compute_reference(forward, task.examples, used, need, fixed_head=fixed)
+        works.append(Work(task.name, objective, need, task.average or need.average, task.weight, known))
+    return works
+
+
+def _used(task: Task, steps: int, seed: int) -> list[int]:
+    if min(task.batch, len(task.examples)) * steps >= len(task.examples):
+        return list(range(len(task.examples)))
+    at = partial(batch_at, size=task.batch, examples=len(task.examples), seed=seed, name=task.name)
+    return sorted({i for step in range(steps) for i in at(step)})
+
+
+def _adamw(
+    parameters: Iterable[torch.Tensor], lr: float, betas: tuple[float, float], weight_decay: float
+) -> torch.optim.AdamW:
+    parameters = list(parameters)
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=lr, betas=betas, fused=True)
+
+
+def _describe(task: Task) -> list[Any]:
+    examples = [[list(e.prompt), [list(c) for c in e.completions], e.weight] for e in task.examples]
+    return [task.name, str(task.objective), task.weight, task.batch, task.average, content_hash(examples)]
+
+
+def _finite(value: float) -> bool:
+    return value - value == 0.0
+
+
+def _bearable(skipped: int, steps: int, share: float) -> None:
+    if skipped > PATIENCE and skipped > share * steps:
+        raise UserError(
+            f"{skipped} of {steps} steps had a loss or gradient that is not finite",
+            where="fit",
+            fix="lower the learning rate, and check the examples and the model's weights for NaN",
+        )
+
+
+def _check(policy: Any, tasks: Sequence[Task], steps: int) -> None:
+    if steps < 1 or not tasks:
+        raise UserError(f"nothing to do: {len(tasks)} tasks, {steps} steps", where="fit")
+    if len({t.name for t in tasks}) != len(tasks):
+        raise UserError("two tasks share a name", where="fit", expected="a name of its own for each task")
+    config = policy.module.config.get_text_config()
+    context = getattr(config, "max_position_embeddings", None)
+    for task in tasks:
+        where = f"task {task.name}"
+        need = needs(load_objective(task.objective, where=where), where=where)
+        check_examples(task.examples, where=where, context=context, pairs=need.coupling == "pair")
+
+
+def check_examples(
+    examples: Sequence[Example], *, where: str, context: int | None = None, pairs: bool = False
+) -> None:
+    """Refuse examples that nothing can be learned from, all of one kind in one message.
+
+    Raises:
+        UserError: no examples, or the rows without prompt or completion tokens, too long, or not pairs.
+    """
+    if not examples:
+        raise UserError("no examples", where=where)
+
+    def refuse(bad: list[int], what: str, fix: str) -> None:
+        if bad:
+            shown = ", ".join(map(str, bad[:8])) + (", ..." if len(bad) > 8 else "")
+            raise UserError(f"rows [{shown}] of {len(examples)} {what}", where=where, fix=fix)
+
+    rows = list(enumerate(examples))
+    refuse([i for i, e in rows if not e.prompt], "have an empty prompt", "begin with the BOS token")
+    refuse(
+        [i for i, e in rows if not e.completions or not all(map(len, e.completions))],
+        "have no completion tokens",
+        "drop empty completions",
+    )
+    if pairs:
+        refuse(
+            [i for i, e in rows if len(e.completions) != 2],
+            "are not pairs",
+            "give (chosen, rejected) completions",
+        )
+    if context:
+        longest = [len(e.prompt) + max(map(len, e.completions)) for e in examples]
+        refuse(
+            [i for i, n in enumerate(longest) if n > context],
+            f"are longer than the model's context of {context} tokens (the longest has {max(longest)})",
+            "shorten their prompts, or drop them",
+        )

@@ -1,0 +1,56 @@
+"""What a step reports, in the names TRL's logs use, so that plots can be laid side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from truenorth.learn.gradient import Part, Work
+from truenorth.learn.types import Example
+
+
+def task_metrics(work: Work, part: Part, examples: Sequence[Example]) -> dict[str, float]:
+    """One task's numbers, named `TASK/...`.
+
+    - `loss`: the task's average, without the task's weight.
+    - `logps/chosen`, `logps/rejected` (or `logps`): mean log-prob of a completion (nats, summed over tokens).
+    - `rewards/chosen`, `rewards/rejected`: beta times the mean log-ratio to the reference; `rewards/margins`
+      their gap, `rewards/accuracies` the share of pairs whose chosen answer has the larger one.
+    - `kl`: nats per token, exp(d) - 1 - d with d the policy's minus the reference's log-prob: an estimate of
+      KL(reference || policy) where the reference wrote the completions (Schulman's k3); for distributions the
+      loss itself.
+    """
+    found: dict[str, float] = {"loss": float(part.loss)}
+    if work.needs.coupling == "distribution":
+        found["kl"] = float(part.logp_T.mean())
+        return _named(work.name, found)
+    total_B = _sums(part.logp_T, part.lengths)
+    pairs = work.needs.coupling == "pair"
+    if pairs:
+        found |= {"logps/chosen": float(total_B[0::2].mean()), "logps/rejected": float(total_B[1::2].mean())}
+    else:
+        found["logps"] = float(total_B.mean())
+    if part.reference_T is not None:
+        difference_T = part.logp_T - part.reference_T
+        found["kl"] = float((torch.expm1(difference_T) - difference_T).mean())
+        if pairs:
+            reward_B = (total_B - _sums(part.reference_T, part.lengths)) * work.needs.settings.get(
+                "beta", 1.0
+            )
+            chosen, rejected = reward_B[0::2], reward_B[1::2]
+            found |= {
+                "rewards/chosen": float(chosen.mean()),
+                "rewards/rejected": float(rejected.mean()),
+                "rewards/margins": float((chosen - rejected).mean()),
+                "rewards/accuracies": float((chosen > rejected).float().mean()),
+            }
+    return _named(work.name, found)
+
+
+def _named(task: str, found: dict[str, float]) -> dict[str, float]:
+    return {f"{task}/{key}": value for key, value in found.items()}
+
+
+def _sums(value_T: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+    return torch.stack([part.sum() for part in value_T.split(list(lengths))])

@@ -1,0 +1,141 @@
+"""Hidden states for the head, the fastest way that is right for a model: packed, padded, or its logits.
+
+The choice is made by a self-check on a tiny input: each path must give the log-probabilities that the model
+itself gives, sequence by sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from truenorth.base import UserError
+from truenorth.models.head import Head, head_of, target_logps
+from truenorth.models.packed import Branching, Layout, lay_out, packed_attention
+
+Path = Literal["packed", "padded", "logits"]
+TOLERANCE = 2e-3  # nats, largest difference of a token's log-prob in the self-check (float32: 1e-6 is usual)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One model, and how its rows (what the head reads, one per completion token) are computed."""
+
+    module: Any  # the transformers causal LM, adapters inside
+    path: Path
+
+    @property
+    def head(self) -> Head:
+        return Head(None) if self.path == "logits" else head_of(self.module)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
+    def lay_out(self, examples: Sequence[Branching]) -> Layout:
+        return lay_out(examples, self.device)
+
+    def rows(self, examples: Sequence[Branching], layout: Layout) -> Tensor:
+        """(T, D): for each completion token of `layout`, in order, what the head reads."""
+        if self.path != "packed":
+            return self._padded_rows(examples)
+        with packed_attention(self.module):
+            hidden_1ND = _body(self.module)(
+                input_ids=layout.ids_N[None],
+                position_ids=layout.positions_N[None],
+                use_cache=False,
+                packed_layout=layout,
+            ).last_hidden_state
+        return hidden_1ND[0].index_select(0, layout.row_T)
+
+    def _padded_rows(self, examples: Sequence[Branching]) -> Tensor:
+        """The plain path: prompts repeated, sequences padded on the right, masks the model's own."""
+        sequences = [(*e.prompt, *c[:-1]) for e in examples for c in e.completions]
+        first = [len(e.prompt) - 1 for e in examples for _ in e.completions]
+        width = max(map(len, sequences))
+        ids_BL = torch.zeros(len(sequences), width, dtype=torch.long)
+        mask_BL = torch.zeros(len(sequences), width, dtype=torch.long)
+        for i, sequence in enumerate(sequences):
+            ids_BL[i, : len(sequence)] = torch.tensor(sequence)
+            mask_BL[i, : len(sequence)] = 1
+        run = self.module if self.path == "logits" else _body(self.module)
+        out = run(input_ids=ids_BL.to(self.device), attention_mask=mask_BL.to(self.device), use_cache=False)
+        states = out.logits if self.path == "logits" else out.last_hidden_state
+        parts = [states[i, f : len(s)] for i, (s, f) in enumerate(zip(sequences, first))]
+        return torch.cat(parts)
+
+
+def _body(module: Any) -> Any:
+    """The model without its head."""
+    return getattr(module, module.base_model_prefix)
+
+
+def unwrapped(module: Any) -> Any:
+    """The transformers model inside a peft model, its adapters still in place."""
+    return module.get_base_model() if hasattr(module, "get_base_model") else module
+
+
+class _Probe(NamedTuple):
+    prompt: tuple[int, ...]
+    completions: tuple[tuple[int, ...], ...]
+
+
+def open_forward(module: Any, *, prefer: Path = "packed") -> Forward:
+    """The fastest path that agrees with the model on a tiny input, from `prefer` downwards.
+
+    Raises:
+        UserError: not even the model's own padded logits agree with its logits for single sequences.
+    """
+    module = unwrapped(module)
+    paths: list[Path] = ["packed", "padded", "logits"]
+    training = module.training
+    module.eval()
+    try:
+        for path in paths[paths.index(prefer) :]:
+            forward = Forward(module, path)
+            try:
+                worst = disagreement(forward)
+            except (TypeError, AttributeError, NotImplementedError, ValueError, RuntimeError, KeyError):
+                continue  # this architecture does not take that call: the next path is plainer
+            if worst <= _tolerance(module):
+                return forward
+    finally:
+        module.train(training)
+    raise UserError(
+        f"log-probabilities of {type(module).__name__} change with padding",
+        expected="a causal language model that honours attention_mask",
+    )
+
+
+def _tolerance(module: Any) -> float:
+    return TOLERANCE if next(module.parameters()).dtype == torch.float32 else 0.25
+
+
+def disagreement(forward: Forward) -> float:
+    """Largest difference (nats) between this path's log-probs and the model's own, on a tiny input."""
+    module = forward.module
+    vocabulary = module.get_input_embeddings().weight.shape[0]
+    draw = np.random.default_rng(0).integers(0, min(vocabulary, 1000), 40).tolist()
+    examples = [
+        _Probe(tuple(draw[:5]), (tuple(draw[5:12]), tuple(draw[12:14]))),
+        _Probe(tuple(draw[14:15]), (tuple(draw[15:16]),)),
+        _Probe(tuple(draw[16:25]), (tuple(draw[25:32]), tuple(draw[32:40]))),
+    ]
+    layout = forward.lay_out(examples)
+    worst, at = 0.0, 0
+    with torch.no_grad():
+        ours_T = target_logps(forward.head, forward.rows(examples, layout), layout.target_T)
+        for example in examples:
+            for completion in example.completions:
+                ids = torch.tensor([[*example.prompt, *completion]], device=forward.device)
+                logits_LV = module(input_ids=ids, use_cache=False).logits[0, len(example.prompt) - 1 : -1]
+                plain_T = target_logps(Head(None), logits_LV, torch.tensor(completion, device=forward.device))
+                difference = (ours_T[at : at + len(completion)] - plain_T).abs().max().item()
+                worst = max(worst, difference if difference == difference else float("inf"))
+                at += len(completion)
+    return worst
