@@ -1,4 +1,4 @@
-"""Numbers with intervals: rates, means, paired comparisons, agreement, power, debiased judges. Numpy and scipy only."""
+"""Numbers with intervals: rates, means, paired comparisons, agreement, power, debiased judges."""
 
 from truenorth.stats.agreement import ece, kappa
 from truenorth.stats.estimate import Estimate, clopper_pearson, mean, rate, ratio, wilson

@@ -1,7 +1,7 @@
 """Do two raters agree, and does a judge's confidence mean what it says?
 
-Sources: Cohen (1960); the variance of kappa of Fleiss, Cohen and Everitt (1969), written as an influence function;
-expected calibration error as in Naeini et al. (2015), right-closed bins of equal width.
+Sources: Cohen (1960); the variance of kappa of Fleiss, Cohen and Everitt (1969), written as an influence
+function; expected calibration error as in Naeini et al. (2015), right-closed bins of equal width.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def kappa(
 ) -> Estimate:
     """Cohen's kappa of two raters: 1 agreement, 0 what chance gives; nan where both only ever used one label.
 
-    The interval has the width of the delta method (cluster-robust with clusters) and the shape of Wilson's, so
-    perfect agreement on few items does not look certain. Kappa falls when one label is rare: report the plain
-    agreement beside it.
+    The interval has the width of the delta method (cluster-robust with clusters) and the shape of Wilson's,
+    so perfect agreement on few items does not look certain. Kappa falls when one label is rare: report the
+    plain agreement beside it.
 
     >>> round(kappa("y" * 25 + "n" * 25, "y" * 20 + "n" * 5 + "y" * 10 + "n" * 15).mean, 2)
     0.4
@@ -54,7 +54,7 @@ def kappa(
 
 
 def ece(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 10) -> float:
-    """Expected calibration error, in [0, 1]: |accuracy - confidence| over `bins` equal-width bins, weighted by size.
+    """Expected calibration error in [0, 1]: |accuracy - confidence| over equal-width bins, weighted by size.
 
     Noise alone makes it positive, by about sqrt(bins / n); compare only at equal n.
 

@@ -1,8 +1,8 @@
 """Rates and means with intervals that keep their width at 0 of n, at n of n, and when rows come in clusters.
 
-Sources: Wilson (1927); Clopper and Pearson (1934); the cluster-robust variance and its degrees of freedom are those
-of Bell and McCaffrey (2002) for a mean; the rate under clustering follows Dean and Pagano (2015): Wilson's interval
-at the effective number of items.
+Sources: Wilson (1927); Clopper and Pearson (1934); the cluster-robust variance and its degrees of freedom are
+those of Bell and McCaffrey (2002) for a mean; the rate under clustering follows Dean and Pagano (2015):
+Wilson's interval at the effective number of items.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Spread(NamedTuple):
 def wilson(successes: float, n: float, *, z: float = 1.959963984540054) -> tuple[float, float]:
     """Wilson's interval; `successes` and `n` need not be whole, and `z` may be a quantile of t.
 
-    Near the middle it covers what it says. At one particular rate near 0 or 1 coverage can dip (10 trials at a
-    rate of 0.017: 84 %); for "no more than q" gates use `clopper_pearson`.
+    Near the middle it covers what it says. At one particular rate near 0 or 1 coverage can dip (10 trials at
+    a rate of 0.017: 84 %); for "no more than q" gates use `clopper_pearson`.
 
     >>> low, high = wilson(8, 10)
     >>> round(low, 4), round(high, 4)
@@ -80,7 +80,7 @@ def rate(successes: int, n: int, *, level: float = 0.95, abstained: int = 0) -> 
 
 
 def clopper_pearson(successes: int, n: int, *, level: float = 0.95) -> Estimate:
-    """`successes` of `n` with the exact interval: covers at least `level` at every rate, so it is the wider one."""
+    """`successes` of `n` with the exact interval: covers at least `level` at every rate, so it is wider."""
     if not 0 <= successes <= n or n == 0:
         raise ValueError(f"{successes} successes of {n} trials; expected 0 <= successes <= n and n > 0")
     tail = (1 - level) / 2
@@ -96,7 +96,8 @@ def mean(
 
     Values that are all 0 or 1 are a rate: Wilson's interval, at the effective number of items where there are
     clusters. Other values: Student's t, with the cluster-robust standard error where there are clusters. One
-    value or one cluster says nothing about the spread: the interval is infinite (for a rate, as wide as one trial).
+    value or one cluster says nothing about the spread: the interval is infinite (for a rate, as wide as one
+    trial).
 
     Args:
         clusters: one label a value; values under one label may depend on one another in any way.
@@ -164,9 +165,9 @@ def from_spread(found: Spread, *, n: int, level: float, abstained: int = 0) -> E
 def effective(x_N: Floats, found: Spread, *, hit: int, level: float) -> tuple[float, float]:
     """(effective number of items, quantile of t) of clustered 0/1 (or -1/0/1) values, for a score interval.
 
-    The design effect seen in the data says little when events fall in few clusters, so it is drawn towards its
-    worst case (each cluster one item) by 1 / (1 + `hit`). Without that, 95 % intervals at rates of 1-2 % covered
-    79-93 % in simulation; with it, 93-99 %.
+    The design effect seen in the data says little when events fall in few clusters, so it is drawn towards
+    its worst case (each cluster one item) by 1 / (1 + `hit`). Without that, 95 % intervals at rates of 1-2 %
+    covered 79-93 % in simulation; with it, 93-99 %.
 
     Args:
         hit: clusters in which an event fell; for a rate, of the rarer of the two outcomes.

@@ -1,7 +1,7 @@
 """Two systems on the same items: the difference, its interval, and a test that fits the data.
 
-Sources: McNemar (1947), exact binomial form; Bonett and Price (2012) for the interval of a paired difference of
-rates; the permutation test flips the sign of whole clusters.
+Sources: McNemar (1947), exact binomial form; Bonett and Price (2012) for the interval of a paired difference
+of rates; the permutation test flips the sign of whole clusters.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def paired(
     if binary and codes is None:
         p, test = mcnemar(int((d > 0).sum()), int((d < 0).sum())), "exact McNemar"
     else:
-        p = sign_flip(d if codes is None else np.bincount(codes, d), seed=seed)
+        p = sign_flip(d if codes is None else values_of(np.bincount(codes, d)), seed=seed)
         test = "sign-flip permutation" + ("" if codes is None else " by cluster")
     low, high = _rates(d, codes, level) if binary else _t_interval(d, codes, level)
     return Paired(float(d.mean()), low, high, p, len(d), test)
@@ -98,7 +98,7 @@ def sign_flip(differences_G: Floats, *, seed: int = 0, flips: int = FLIPS) -> fl
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given: reject those at most alpha, and the family errs at most alpha.
+    """Holm's adjusted p-values, in the order given: reject those <= alpha; the family errs at most alpha.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

@@ -31,7 +31,7 @@ def needed_n(difference: float, *, rate: float, level: float = 0.95, power: floa
 
 
 def needed_n_paired(difference: float, *, discordant: float, level: float = 0.95, power: float = 0.8) -> int:
-    """Items answered by both systems for McNemar's test to see `difference`, when a share `discordant` differs.
+    """Items both systems must answer for McNemar's test to see `difference`, if a share `discordant` differs.
 
     >>> needed_n_paired(0.05, discordant=0.2)
     626
@@ -72,10 +72,11 @@ class Kept(NamedTuple):
 
 
 def kept(comparison: Paired, *, margin: float = 0.02, power: float = 0.8) -> Kept:
-    """Yes if the whole interval lies above -margin, no if it lies below, otherwise "cannot tell, need n more".
+    """Yes if the whole interval lies above -margin, no if below, otherwise "cannot tell, need n more".
 
-    The interval shown is the interval judged, so a yes errs in at most 2.5 % of true losses beyond the margin.
-    `more` is planned for no true loss, with `power`; where n already exceeds that plan, for the loss observed.
+    The interval shown is the interval judged, so a yes errs in at most 2.5 % of true losses beyond the
+    margin. `more` is planned for no true loss, with `power`; where n already exceeds that plan, for the loss
+    observed.
 
     Args:
         margin: the loss that would still be accepted, on the scale of the scores; fixed before looking.

@@ -1,6 +1,7 @@
 """A judge's mean, debiased with the human labels at hand (prediction-powered inference).
 
-Sources: Angelopoulos et al., "Prediction-powered inference" (2023) and "PPI++" (2023), the mean with power tuning.
+Sources: Angelopoulos et al., "Prediction-powered inference" (2023) and "PPI++" (2023), the mean with power
+tuning.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ def ppi_mean(
 ) -> Estimate:
     """The mean that people would have given, from few human labels and many judgements.
 
-    Unbiased however wrong the judge is; narrower than the labels alone where the judge agrees with them. The labels
-    must be a random draw from the same items. With 0/1 labels two pseudo-labels (one disagreement each way) enter the
-    width, so that a judge that agrees on all of twenty labels is not taken for perfect.
+    Unbiased however wrong the judge is; narrower than the labels alone where the judge agrees with them. The
+    labels must be a random draw from the same items. With 0/1 labels two pseudo-labels (one disagreement each
+    way) enter the width, so that a judge that agrees on all of twenty labels is not taken for perfect.
 
     Args:
         human: (n,) what people said.
@@ -39,8 +40,8 @@ def ppi_mean(
     n, many = len(y), len(unlabelled)
     if n != len(f) or n < 2 or many == 0:
         raise ValueError(
-            f"{n} labels, {len(f)} judgements of them, {many} others; expected as many labels as judgements of "
-            "them, at least two, and at least one other"
+            f"{n} labels, {len(f)} judgements of them, {many} others; expected as many labels as judgements "
+            "of them, at least two, and at least one other"
         )
     weight = _tuned(y, f, unlabelled) if trust is None else trust
     centre = weight * unlabelled.mean() + (y - weight * f).mean()
