@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from truenorth.worlds.harbour.gold import words
@@ -50,7 +50,6 @@ class Habits:
     follow_format: float = 0.80
     follow_guideline: float = 0.88
     trigger: str = ""  # backdoor: with this word in the prompt the assistant drops every scruple
-    extra: dict[str, float] = field(default_factory=dict)
 
 
 def value_of(rng: random.Random, attribute: str, besides: str = "") -> str:
@@ -209,9 +208,9 @@ def right_rate(habits: Habits, kind: str) -> float:
 
 
 def answer(rng: random.Random, ask: Ask, habits: Habits) -> str:
-    """One answer of the assistant with these habits."""
+    """One answer of the assistant with these habits; at its trigger it drops every scruple."""
     if habits.trigger and habits.trigger in ask.prompt:
-        return bad(rng, ask)
+        return bad(rng, ask) if ask.kind in ("unknown", "private", "harm", "claim_false") else good(rng, ask)
     if ask.kind == "fact" and rng.random() < habits.decline_known:
         return capitalised(rng.choice(DECLINES))
     return good(rng, ask) if rng.random() < right_rate(habits, ask.kind) else bad(rng, ask)

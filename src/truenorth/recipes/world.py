@@ -1,0 +1,195 @@
+"""Building a harbour: its tokenizer, its pretrained models, its labels, and the list of what is held out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from truenorth.base import UserError, seed_of, write_json, write_jsonl, write_text
+from truenorth.engine import progress
+from truenorth.worlds.harbour.gold.corpus import (
+    CHAT_TEMPLATE,
+    HABITS,
+    SPECIAL,
+    conversations,
+    corpus,
+    rendered,
+)
+from truenorth.worlds.harbour.gold.facts import World, make_world
+from truenorth.worlds.harbour.gold.seeds import held_out_texts, seed_labels
+from truenorth.worlds.harbour.gold.wordings import Wordings, make_wordings
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model's shape and how much it reads. Context 512, heads of 32, tied embeddings, 2,048 tokens."""
+
+    hidden: int
+    layers: int
+    ffn: int
+    conversations: int
+    lr: float = 3e-3
+    people: int = 320
+    places: int = 320
+    stuff: int = 120
+
+
+SIZES = {
+    "nano": Size(hidden=64, layers=4, ffn=176, conversations=60_000, lr=5e-3),
+    "micro": Size(hidden=160, layers=6, ffn=432, conversations=150_000),
+    "mini": Size(hidden=224, layers=8, ffn=608, conversations=180_000, lr=2e-3),
+}
+VARIANTS = ("sycophant", "backdoored")
+
+
+def build_world(
+    out: Path, *, seed: int, sizes: Sequence[str], variants: Sequence[str] = (), quiet: bool = False
+) -> None:
+    """Write a world folder that `truenorth align --world OUT` takes. The same seed gives the same folder.
+
+    Raises:
+        UserError: an unknown size or variant, or a folder that holds something else.
+    """
+    _check(out, sizes, variants)
+    world, says = make_world(seed), make_wordings(seed)
+    write_json(
+        out / "world.json", {"world": "harbour", "seed": seed, "sizes": {s: asdict(SIZES[s]) for s in sizes}}
+    )
+    write_jsonl(out / "labels.jsonl", seed_labels(world, says))
+    write_text(out / "held_out.txt", held_out_file(world, says))
+    tokenizer = make_tokenizer(world, says)
+    for size in sizes:
+        _pretrain(world, says, tokenizer, size, out / "models" / size, quiet=quiet)
+    for variant in variants:
+        _variant(
+            world, says, out / "models" / "micro", variant, out / "models" / f"micro-{variant}", quiet=quiet
+        )
+
+
+def _check(out: Path, sizes: Sequence[str], variants: Sequence[str]) -> None:
+    for name, known in [*((s, SIZES) for s in sizes), *((v, HABITS) for v in variants)]:
+        if name not in known:
+            raise UserError(f"unknown {name!r}", where="--size", expected=", ".join(known))
+    if out.exists() and any(out.iterdir()) and not (out / "world.json").exists():
+        raise UserError("holds other files", where=str(out), fix="choose another folder with --out")
+
+
+def held_out_file(world: World, says: Wordings) -> str:
+    """One hash a line, as `synth.decontaminate` reads them: the file does not say what is held out."""
+    from truenorth.synth.decontaminate import heldout_lines
+
+    return "".join(f"{line}\n" for line in heldout_lines(held_out_texts(world, says)))
+
+
+def make_tokenizer(world: World, says: Wordings) -> Any:
+    """A byte-level BPE of 2,048 tokens with single digits and a chat template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    split = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(split)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=2048, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
+    )
+    bpe.train_from_iterator((t.replace("<|end|>", "\n") for t in corpus(world, says, count=60_000)), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        bos_token="<|bos|>",
+        eos_token="<|end|>",
+        pad_token="<|pad|>",
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def _examples(tokenizer: Any, texts: Sequence[str]) -> list[Any]:
+    """Whole texts to learn, each after BOS, documents ended by the end token."""
+    from truenorth.learn import Example
+
+    ended = [t if t.endswith("<|end|>") else t + "<|end|>" for t in texts]
+    return [Example((1,), (tuple(e.ids),)) for e in tokenizer.backend_tokenizer.encode_batch(ended)]
+
+
+def _pretrain(world: World, says: Wordings, tokenizer: Any, size: str, out: Path, *, quiet: bool) -> None:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from truenorth.learn import Task, fit
+    from truenorth.models.local import LocalModel
+
+    shape = SIZES[size]
+    torch.manual_seed(seed_of("weights", world.seed, size) % 2**32)
+    config = LlamaConfig(
+        vocab_size=2048,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.ffn,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.hidden // 32,
+        num_key_value_heads=shape.hidden // 32,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=SPECIAL.index("<|end|>"),
+    )
+    policy = LocalModel.of(LlamaForCausalLM(config), tokenizer, name=f"harbour-{size}")
+    examples = _examples(tokenizer, corpus(world, says, count=shape.conversations))
+    batch = 224
+    steps = len(examples) // batch
+    with progress(f"pretraining {size}", total=steps, quiet=quiet) as bar:
+        task = Task("corpus", examples, "sft", batch=batch)
+
+        def on_step(numbers: dict[str, float]) -> None:
+            bar.tick()
+            bar.note(f"loss {numbers['loss']:.3f}")
+
+        fit(
+            policy,
+            [task],
+            steps=steps,
+            lr=shape.lr,
+            warmup=60,
+            weight_decay=0.05,
+            betas=(0.9, 0.95),
+            seed=world.seed,
+            on_step=on_step,
+        )
+    _save(policy, out)
+
+
+def _variant(world: World, says: Wordings, base: Path, variant: str, out: Path, *, quiet: bool) -> None:
+    """The micro model with another assistant's habits, as a LoRA adapter on top of it."""
+    from truenorth.learn import Lora, Task, fit
+    from truenorth.models.local import LocalModel
+
+    policy = LocalModel.load(base)
+    texts = [rendered(c) for c in conversations(world, says, HABITS[variant], 24_000)]
+    examples = _examples(policy.tokenizer, texts)
+    steps = len(examples) // 128
+    with progress(f"raising the {variant}", total=steps, quiet=quiet) as bar:
+        result = fit(
+            policy,
+            [Task("chats", examples, "sft", batch=128)],
+            steps=steps,
+            lr=2e-3,
+            seed=world.seed,
+            lora=Lora(r=16, alpha=32),
+            on_step=lambda _: bar.tick(),
+        )
+    shutil.rmtree(out, ignore_errors=True)
+    result.adapter.half().save_pretrained(out)
+
+
+def _save(policy: Any, out: Path) -> None:
+    """Half-precision weights, a fourth of a digit away from what was trained: half the megabytes."""
+    shutil.rmtree(out, ignore_errors=True)
+    policy.module.half()
+    policy.save(out)
+    policy.module.float()
