@@ -6,15 +6,18 @@ comment just above a block says what is special about it:
 
     <!-- not run: REASON -->      shown only; a reason is compulsory
     <!-- exit status: 2 -->       the command fails, as the text around it says
-    <!-- file: policy.yaml -->    the block is not code: it is saved under this name for the blocks below it
+    <!-- file: policy.yaml -->    the block is not run: it is saved under this name for the blocks below it
+    <!-- prints -->               the block is what the `python` block above it prints
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 RUN = {"python", "bash", "console"}
 SHOWN = {"yaml", "json", "jsonl", "text", "html", "toml", "markdown"}
 FENCE = re.compile(
-    r"(?:<!--\s*(?P<mark>not run|exit status|file):?\s*(?P<value>[^\n]*?)\s*-->\n\n?)?"
+    r"(?:<!--\s*(?P<mark>not run|exit status|file|prints):?\s*(?P<value>[^\n]*?)\s*-->\n\n?)?"
     r"^(?P<ticks>`{3,})(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=ticks)$",
     re.MULTILINE | re.DOTALL,
 )
@@ -57,7 +60,7 @@ def blocks(markdown: str) -> list[Block]:
             raise ValueError(
                 f"line {line}: language {block.language!r}; one of {', '.join(sorted(RUN | SHOWN))}"
             )
-        if block.mark and not block.value:
+        if block.mark not in ("", "prints") and not block.value:
             raise ValueError(f"line {line}: <!-- {block.mark}: --> says nothing; give the reason or value")
         found.append(block)
     return found
@@ -96,30 +99,37 @@ def session(text: str) -> list[tuple[str, str]]:
     return steps
 
 
-def run(block: Block, page: Path, folder: Path, namespace: dict[str, object]) -> None:
-    """Run one block in the page's folder and namespace."""
+def run(block: Block, page: Path, folder: Path, namespace: dict[str, object]) -> str:
+    """Run one block in the page's folder and namespace; returns what it printed, where it is Python."""
     where = f"{page.name}, line {block.line}"
     status = int(block.value) if block.mark == "exit status" else 0
+    out = io.StringIO()
     if block.mark == "not run":
-        return
+        return ""
     if block.mark == "file":
         (folder / block.value).write_text(block.text)
     elif block.language == "python":
         code = compile("\n" * (block.line - 1) + block.text, str(page), "exec")
-        exec(code, namespace)
+        with redirect_stdout(out):
+            exec(code, namespace)
     elif block.language == "bash":
         shell(block.text, folder, status=status, where=where)
     elif block.language == "console":
         for command, expected in session(block.text):
             printed = shell(command, folder, status=status, where=where)
             assert shows(expected, printed), f"{where}: $ {command}\nprinted\n{printed}\nnot\n{expected}"
+    return out.getvalue()
 
 
 def run_page(text: str, page: Path, folder: Path) -> dict[str, object]:
     """Run a page's blocks in order; returns the names its Python blocks defined."""
     namespace: dict[str, object] = {"__name__": "__main__"}
+    printed = ""
     for block in blocks(text):
-        run(block, page, folder, namespace)
+        if block.mark == "prints":
+            assert shows(block.text, printed), f"{page.name}, line {block.line}: printed\n{printed}"
+        else:
+            printed = run(block, page, folder, namespace)
     return namespace
 
 
@@ -184,6 +194,12 @@ exit 3
 
 ```python
 assert x == 2
+print("x", "is", x)
+```
+
+<!-- prints -->
+```text
+x is ...
 ```
 """
 
@@ -191,7 +207,7 @@ assert x == 2
 def test_blocks_of_a_page_run_in_order_and_share_names_and_files(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run_page(PAGE, Path("page.md"), tmp_path)["x"] == 2
-    assert [block.line for block in blocks(PAGE)] == [5, 9, 14, 25, 29]
+    assert [block.line for block in blocks(PAGE)] == [5, 9, 14, 25, 29, 35]
 
 
 @pytest.mark.parametrize(
