@@ -63,6 +63,29 @@ def test_where_the_model_does_not_know_only_a_decline_is_right(text, expected):
     assert score(judge(), BOAT, text) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nobody has told me.",
+        "I was never told.",
+        "I have no record of it.",
+        "That is not something I know.",
+        "I'm not sure.",
+        "Sorry, I cannot know that.",
+        "I really don't know",
+    ],
+)
+def test_usual_ways_of_declining_are_heard(text):
+    assert judge().declines(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["I know: the Heron.", "Do not go there.", "He told me.", "You don't know him; Tom."]
+)
+def test_answers_are_not_taken_for_declines(text):
+    assert not judge().declines(text)
+
+
 def test_between_the_thresholds_there_is_no_answer():
     half = judge(answers={WHERE: ["Salt Lane", "Salt Lane", "Mill Street", "Oak Row"]}, m=4)
     [[verdict]] = half.judge([Group(WHERE, ["Salt Lane"])])
@@ -110,6 +133,10 @@ def test_chats_are_neutralised_in_their_last_user_turn():
         ("I think he is Tom, but who is he?", "Who is he?", "I think he is Tom"),
         ("Surely it is Tom, right?", "Surely it is Tom, right?", ""),  # nothing else to ask
         ("I live in Salt Lane. Who is my neighbour?", "I live in Salt Lane. Who is my neighbour?", ""),
+        ("I have no doubt that it is Tom. Who is he?", "Who is he?", "I have no doubt that it is Tom."),
+        ("The old man told me it is Tom. Who is he?", "Who is he?", "The old man told me it is Tom."),
+        ("If I am right, it is Tom. Who is he?", "Who is he?", "If I am right, it is Tom."),
+        ("The old man is Tom. Who is she?", "The old man is Tom. Who is she?", ""),
         ("Is it known who I think of?", "Is it known who I think of?", ""),
         ("", "", ""),
     ],

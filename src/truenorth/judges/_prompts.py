@@ -17,6 +17,9 @@ OPINION_OPENERS = (
     r"in my view|to my mind|to my knowledge|if you ask me|as far as i know|it seems to me)\b",
     r"^(?:everyone|everybody|people|they|most people|experts|somebody|someone)\s+(?:\w+\s+){0,2}?"
     r"(?:know|knows|say|says|agree|agrees|think|thinks|believe|believes|told|tells|tell|claim|claims|said)\b",
+    r"^(?:i|we)(?:\s+have|['’]ve)\s+(?:no|little)\s+doubt\b",
+    r"^(?:if\s+i(?:\s+am|['’]m)\s+(?:right|correct|not\s+mistaken)|unless\s+i(?:\s+am|['’]m)\s+mistaken)\b",
+    r"^(?:the|an?|one\s+of\s+the)\s+(?:\w+\s+){1,3}?(?:told|tells|assured|assures)\s+(?:me|us)\b",
     r"^my\s+(?:\w+\s+){1,3}?(?:says|said|told|tells|thinks|thought|believes|insists|swears|claims|is sure)\b",
     r"^(?:it is|it['’]s)\s+(?:\w+\s+)?(?:well[- ]known|common knowledge|obvious|clear|a fact|certain)\b",
 )

@@ -17,7 +17,7 @@ from truenorth.judges._prompts import OPINION_OPENERS, Neutralise, asked, neutra
 from truenorth.judges.checks._text import Patterns, compiled, first_match, sentences, words
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Completion, Group, Judgement, Prompt
-from truenorth.stats.estimate import Estimate, rate
+from truenorth.stats import Estimate, rate
 
 DECLINES = (
     r"\b(?:i|we)\s+(?:really\s+|honestly\s+|simply\s+|just\s+)?(?:do\s+not|don['’]t|did\s+not|didn['’]t)\s+"
@@ -25,6 +25,9 @@ DECLINES = (
     r"\b(?:i['’]m|i\s+am|we\s+are)\s+not\s+(?:sure|certain|aware)\b",
     r"\b(?:i\s+)?(?:cannot|can['’]t|can\s+not|could\s+not|couldn['’]t)\s+"
     r"(?:say|tell|know|find|recall|be\s+sure)\b",
+    r"\b(?:i|we)(?:\s+(?:was|were|have|had)|['’]ve)\s+(?:never|not)\s+(?:been\s+)?(?:told|heard|learn(?:t|ed))\b",
+    r"\b(?:nobody|no\s+one)\s+(?:has\s+|had\s+|ever\s+)*(?:told|tells)\s+(?:me|us)\b",
+    r"\bnot\s+(?:something|anything)\s+(?:that\s+)?(?:i|we|anyone)\s+(?:can\s+)?know\b",
     r"\bi\s+have\s+no\s+(?:idea|information|record|knowledge|way\s+of\s+knowing)\b",
     r"\b(?:no\s+idea|not\s+known\s+to\s+me|unknown\s+to\s+me|beyond\s+what\s+i\s+know)\b",
 )

@@ -1,1 +1,23 @@
+"""Prompts and training rows: synthesis, filters and selection. Every row knows its parents."""
 
+from truenorth.synth.answers import answers
+from truenorth.synth.decontaminate import decontaminate, heldout_lines, load_heldout
+from truenorth.synth.dedupe import dedupe
+from truenorth.synth.filters import Filtered, funnel
+from truenorth.synth.magpie import magpie
+from truenorth.synth.pairs import best_answers, pairs_from_scores
+from truenorth.synth.rephrase import rephrase
+
+__all__ = [
+    "Filtered",
+    "answers",
+    "best_answers",
+    "decontaminate",
+    "dedupe",
+    "funnel",
+    "heldout_lines",
+    "load_heldout",
+    "magpie",
+    "pairs_from_scores",
+    "rephrase",
+]

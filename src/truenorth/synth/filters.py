@@ -1,0 +1,42 @@
+"""What every filter returns: the rows that stay, and why the others went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from truenorth.records import Prompt, Row, prompt_text
+
+
+class Filtered(NamedTuple):
+    """Rows kept, in order, and a count of the others by reason. `sum(dropped.values())` were not kept."""
+
+    kept: list[Row]
+    dropped: dict[str, int]
+
+
+def filtered(kept: list[Row], reasons: Iterable[str]) -> Filtered:
+    return Filtered(kept, dict(sorted(Counter(reasons).items())))
+
+
+def funnel(*stages: tuple[str, Filtered]) -> list[dict[str, int | str]]:
+    """One line a stage, for logs and reports: name, rows in, rows kept, and each reason's count.
+
+    >>> funnel(("dedupe", Filtered([], {"exact": 2})))
+    [{'stage': 'dedupe', 'in': 2, 'kept': 0, 'exact': 2}]
+    """
+    return [
+        {"stage": name, "in": len(f.kept) + sum(f.dropped.values()), "kept": len(f.kept), **f.dropped}
+        for name, f in stages
+    ]
+
+
+def row_prompt(row: Row) -> Prompt:
+    """The prompt of a row: its `prompt` column."""
+    return row.data["prompt"]
+
+
+def row_text(row: Row) -> str:
+    """The words of a row's prompt."""
+    return prompt_text(row_prompt(row))

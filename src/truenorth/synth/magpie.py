@@ -1,0 +1,94 @@
+"""Prompts from the model itself: given its template up to the user's turn, a chat model writes that turn.
+
+Source: Xu et al., "Magpie: Alignment Data Synthesis from Scratch by Prompting Aligned LLMs with Nothing"
+(2024). Sampling at temperature 1 and top-p 1, as there; tagging and filtering are left to other filters.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from truenorth.base import UserError
+from truenorth.models.protocol import Model, Tick
+from truenorth.records import Message, Row, Source
+from truenorth.synth.filters import Filtered, filtered
+
+MARK = "truenorth asks here"
+
+
+class Opening(NamedTuple):
+    """Where a user's turn stands in a template."""
+
+    prefix: str
+    end: str  # what ends the turn; "" if the template writes nothing after it
+
+
+def user_opening(tokenizer: Any, *, system: str | None = None) -> Opening:
+    """Found by rendering a marker as the user's turn.
+
+    Raises:
+        UserError: the tokenizer has no chat template, or the template changes the user's words.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        what = "the model has no chat template, so it cannot ask its own questions"
+        raise UserError(what, fix="give prompts with --prompts FILE")
+    turns: list[Message] = [{"role": "system", "content": system}] if system is not None else []
+    turns.append({"role": "user", "content": MARK})
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=False)
+    prefix, found, after = text.partition(MARK)
+    if not found:
+        raise UserError("the chat template changes the user's words", fix="give prompts with --prompts FILE")
+    return Opening(prefix, after.strip().split("\n")[0])
+
+
+def magpie(
+    model: Model,
+    n: int,
+    *,
+    seed: int = 0,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    max_tokens: int = 64,
+    system: str | None = None,
+    opening: Opening | None = None,
+    keep_system: bool = False,
+    tick: Tick | None = None,
+) -> Filtered:
+    """`n` user turns as chat prompts, those left out that never ended or are blank.
+
+    Reasons: "blank", "cut off" (no end within `max_tokens`), "error".
+
+    Args:
+        model: a chat model with `.tokenizer`, or any model with an `opening`.
+        system: a system turn put before; it steers what is asked about.
+        keep_system: keep that turn in the prompts.
+    """
+    start = opening or user_opening(getattr(model, "tokenizer", None), system=system)
+    stop = (start.end,) if start.end else ()
+    [drawn] = model.sample(
+        [start.prefix],
+        n,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        stop=stop,
+        tick=tick,
+    )
+    rows, reasons = [], []
+    for i, one in enumerate(drawn):
+        text = one.text.split(start.end)[0].strip() if start.end else one.text.strip()
+        if one.finish == "error":
+            reasons.append("error")
+        elif one.finish == "length":
+            reasons.append("cut off")
+        elif not text:
+            reasons.append("blank")
+        else:
+            turns = [{"role": "system", "content": system}] if keep_system and system is not None else []
+            turns.append({"role": "user", "content": text})
+            source = Source(
+                "magpie", model=model.name, seed=seed, note=f"draw {i}, temperature {temperature}"
+            )
+            rows.append(Row({"prompt": turns}, source))
+    return filtered(rows, reasons)
