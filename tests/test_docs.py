@@ -217,6 +217,7 @@ def test_blocks_of_a_page_run_in_order_and_share_names_and_files(tmp_path: Path,
         ("exit 3", "exit 0"),
         ("x == 2", "x == 3"),
         ("two\n```", "six\n```"),
+        ("x is ...", "y is ..."),
     ],
 )
 def test_a_page_that_no_longer_holds_fails(right: str, wrong: str, tmp_path: Path, monkeypatch):
