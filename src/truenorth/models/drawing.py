@@ -1,7 +1,7 @@
 """One token from each row of logits: temperature, nucleus, and the inverse of the distribution function.
 
 A draw is a function of the row's logits and its own uniform number, so it does not depend on the rest of the
-batch (beyond the last bits of the matrix products, which differ with batch sizes: one draw in about a million).
+batch (beyond the last bits of the matrix products, which differ with batch sizes: one draw in a million).
 """
 
 from __future__ import annotations

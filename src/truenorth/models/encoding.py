@@ -1,7 +1,7 @@
 """Prompts and completions to token ids and back, with a chat template or without one, never two BOS.
 
-A chat goes through the model's template up to where the assistant speaks; plain text is continued as it stands.
-A chat given to a model without a template becomes plain text: the contents of its turns, joined by newlines. A
+A chat goes through the model's template up to where the assistant speaks; plain text is continued as it is. A
+chat given to a model without a template becomes plain text: the contents of its turns, joined by newlines. A
 chat that ends with an assistant turn is continued inside that turn (a prefill).
 """
 

@@ -1,7 +1,7 @@
 """Many sampled answers to many prompts: each prompt computed once, finished rows dropped, randomness per row.
 
-Works through a transformers model's own KV cache. Batches are planned by length; a batch's prompts are padded on
-the left and run once, the cache is repeated for the answers of each prompt, and rows leave it as they finish.
+Works through a transformers model's own KV cache. Batches are planned by length; a batch's prompts are padded
+on the left and run once, the cache is repeated for the answers of each prompt, and rows leave as they finish.
 """
 
 from __future__ import annotations
