@@ -1,11 +1,11 @@
 """A constitution compiled to a judge: gates, weights, abstentions, and what decided."""
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import pytest
 
 from truenorth.base import UserError
+from truenorth.constitution import Constitution, load
 from truenorth.judges.compile import compile
 from truenorth.judges.protocol import Judge
 from truenorth.records import Group, Judgement
@@ -27,15 +27,13 @@ class Fixed:
         ]
 
 
-def principle(id, kind="value", *, severity="medium", weight=1.0, when=(), checks=()):
-    applies = SimpleNamespace(prompt=when) if when else None
-    return SimpleNamespace(
-        id=id, kind=kind, severity=severity, weight=weight, applies_when=applies, checks=list(checks)
-    )
+def principle(id, kind="value", *, when=(), **written):
+    applies = {"applies_when": {"prompt": list(when)}} if when else {}
+    return {"id": id, "statement": "...", "kind": kind, **applies, **written}
 
 
 def constitution(*principles):
-    return SimpleNamespace(name="t", label="t@1#abc", principles=principles)
+    return Constitution.model_validate({"name": "t", "version": "1", "principles": principles})
 
 
 def only(judge, prompt, text):
@@ -150,7 +148,7 @@ def test_files_of_checks_are_found_beside_the_constitution(tmp_path):
             "principle a, check forbid: unknown setting anser.*answer, when_prompt",
         ),
         ([{"forbid": {}}], "setting answer is missing"),
-        ([{"forbid": {"answer": ["ok", "("]}}], "not a regular expression"),
+        ([{"max_words": {"when_prompt": ["ok", "("]}}], "not a regular expression"),
     ],
 )
 def test_bad_checks_are_refused_before_anything_is_judged(checks, message):
@@ -161,3 +159,17 @@ def test_bad_checks_are_refused_before_anything_is_judged(checks, message):
 def test_a_judge_for_an_unknown_principle_is_refused():
     with pytest.raises(UserError, match=r"no principle harmles.*harmless"):
         compile(constitution(principle("harmless")), judges={"harmles": Fixed({})})
+
+
+def test_code_in_a_constitution_runs_only_when_allowed():
+    code = constitution(principle("a", checks=["truenorth.judges.checks.arithmetic:arithmetic"]))
+    with pytest.raises(UserError, match="--allow-code"):
+        compile(code)
+    assert only(compile(code, allow_code=True), "1 + 1", "2").score == 1.0
+
+
+@pytest.mark.parametrize("name", ["harbour", "hhh"])
+def test_shipped_constitutions_compile(name):
+    judge = compile(load(name))
+    assert judge.name.startswith(f"constitution:{name}@")
+    judge.judge([Group("What is 12 + 7?", ["19", "I don't know.", ""])])

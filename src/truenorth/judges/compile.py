@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from truenorth.base import UserError, find
+from truenorth.constitution import Constitution, Principle
 from truenorth.judges._prompts import asked
 from truenorth.judges.checks import Check
 from truenorth.judges.checks._text import applies, compiled
@@ -17,17 +18,7 @@ from truenorth.judges.protocol import Judge
 from truenorth.records import Group, Judgement
 
 SEVERITIES = ("low", "medium", "high", "critical")
-
-
-class Principle(Protocol):
-    """What compiling reads of a principle."""
-
-    id: str
-    kind: str
-    severity: str
-    weight: float
-    applies_when: Any  # None, or something with `prompt`: patterns
-    checks: Sequence[Any]  # {name: settings} each
+PATTERNS = ("answer", "when_prompt")  # settings that are regular expressions
 
 
 @dataclass(frozen=True)
@@ -80,9 +71,9 @@ class ConstitutionJudge:
         if broken:
             part, _ = max(broken, key=lambda pair: pair[1].severity)  # the first of the most severe
             return verdict(0.0, principle=part.principle, reason=f"breaks {part.principle}: {part.reason}")
-        values = [(part, p) for part, p in answered if not p.rule and p.weight > 0]
+        values = [(part, p) for part, p in answered if not p.rule]
         if not values:
-            part = min((part for part, _ in rules or answered), key=score_of)
+            part = min((part for part, _ in rules), key=score_of)
             return verdict(part.score, principle=part.principle, reason=part.reason)
         total = sum(p.weight for _, p in values)
         part, _ = max(values, key=lambda pair: pair[1].weight * (1 - score_of(pair[0])))
@@ -91,12 +82,13 @@ class ConstitutionJudge:
 
 
 def compile(
-    constitution: Any,
+    constitution: Constitution,
     *,
     judges: Mapping[str, Judge | Sequence[Judge]] | None = None,
     folder: str | Path | None = None,
     holds_at: float = 0.5,
     only: Sequence[str] = (),
+    allow_code: bool = False,
 ) -> ConstitutionJudge:
     """A judge of everything in the constitution that something can judge.
 
@@ -104,7 +96,8 @@ def compile(
         judges: principle id -> its judge or judges, beside its checks; "*" is for every principle without
             checks and without judges of its own.
         folder: where files named by checks are found; the constitution's own folder by default.
-        only: ids of the principles to judge; all by default.
+        only: ids of the principles to judge, such as the norms in force; all by default.
+        allow_code: run checks named as `package.module:function`.
 
     Raises:
         UserError: a judge for a principle that does not exist, an unknown check or setting, a bad pattern.
@@ -115,39 +108,24 @@ def compile(
     if unknown:
         ids = ", ".join(p.id for p in constitution.principles)
         raise UserError(f"no principle {', '.join(unknown)}", where="judges", expected=f"one of {ids}")
-    path = getattr(constitution, "path", None)
-    base = Path(folder) if folder is not None else (Path(path).parent if path else Path())
-    ready = tuple(compile_principle(p, named, base) for p in principles)
-    label = getattr(constitution, "label", None) or getattr(constitution, "name", "constitution")
-    return ConstitutionJudge(name=f"constitution:{label}", principles=ready, holds_at=holds_at)
+    beside = constitution.path.parent if constitution.path else Path()
+    base = Path(folder) if folder is not None else beside
+    ready = tuple(compile_principle(p, named, base, allow_code=allow_code) for p in principles)
+    return ConstitutionJudge(f"constitution:{constitution.label}", ready, holds_at)
 
 
-def compile_principle(p: Principle, judges: Mapping[str, Judge | Sequence[Judge]], folder: Path) -> Compiled:
+def compile_principle(
+    p: Principle, judges: Mapping[str, Judge | Sequence[Judge]], folder: Path, *, allow_code: bool
+) -> Compiled:
     """One principle with its checks found by name and its judges attached."""
-    where = f"principle {p.id}"
-    checks = tuple(
-        bind(name, settings or {}, folder=folder, where=f"{where}, check {name}")
-        for entry in (p.checks or ())
-        for name, settings in as_pairs(entry)
-    )
+    where = f"principle {p.id}, check "
+    if not allow_code and (code := [check.name for check in p.checks if check.is_code]):
+        raise UserError("runs code that the constitution names", where=where + code[0], fix="--allow-code")
+    checks = tuple(bind(c.name, c.settings, folder=folder, where=where + c.name) for c in p.checks)
     own = judges.get(p.id, () if checks else judges.get("*", ()))
-    members = tuple(own) if isinstance(own, (list, tuple)) else (own,)
-    when = tuple(getattr(p.applies_when, "prompt", None) or ()) if p.applies_when else ()
-    for pattern in when:
-        compiled(pattern)
-    severity = SEVERITIES.index(getattr(p, "severity", None) or "medium")
-    weight = 1.0 if p.weight is None else float(p.weight)
-    return Compiled(p.id, p.kind == "rule", severity, weight, when, checks, members)
-
-
-def as_pairs(entry: Any) -> list[tuple[str, Any]]:
-    """A check as written: a name, {name: settings}, or an object with `name` and its settings."""
-    if isinstance(entry, str):
-        return [(entry, {})]
-    if isinstance(entry, Mapping):
-        return list(entry.items())
-    settings = getattr(entry, "settings", None)
-    return [(entry.name, settings if settings is not None else getattr(entry, "args", {}))]
+    members = (own,) if isinstance(own, Judge) else tuple(own)
+    when = p.applies_when.prompt if p.applies_when else ()
+    return Compiled(p.id, p.kind == "rule", SEVERITIES.index(p.severity), p.weight, when, checks, members)
 
 
 def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str) -> Check:
@@ -170,9 +148,6 @@ def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str) ->
     bound = partial(check, **settings, **({"folder": str(folder)} if "folder" in known else {}))
     bound("word", "word")
     return bound
-
-
-PATTERNS = ("answer", "when_prompt")
 
 
 def judge_principle(p: Compiled, groups: Sequence[Group], judge: str) -> list[list[Judgement] | None]:
