@@ -4,6 +4,7 @@ from truenorth.engine.atomic import storage_errors, whole_folder, write_point, w
 from truenorth.engine.cost import Cost, meter
 from truenorth.engine.fingerprint import fingerprint
 from truenorth.engine.journal import Journal, read_journal
+from truenorth.engine.losses import TooManyLosses, bound_losses
 from truenorth.engine.manifest import machine, packages
 from truenorth.engine.progress import Bar, duration, progress, rate
 from truenorth.engine.run import Run
@@ -17,7 +18,9 @@ __all__ = [
     "Journal",
     "Receipt",
     "Run",
+    "TooManyLosses",
     "View",
+    "bound_losses",
     "duration",
     "fingerprint",
     "machine",

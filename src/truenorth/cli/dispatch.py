@@ -1,0 +1,67 @@
+"""Run one command: its module is imported now, its errors become one line, its end an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from truenorth.base import UserError
+from truenorth.cli import exits
+from truenorth.cli.main import commands
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with the same one-line errors as everything else."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message, fix=f"see {self.prog} --help")
+
+
+def dispatch(name: str, words: Sequence[str]) -> int:
+    """Run the command `name` with the arguments `words` and return the exit status."""
+    try:
+        module = load(name)
+        return module.run(parser_of(module).parse_args(words))
+    except UserError as error:
+        print(f"truenorth: {error}", file=sys.stderr)
+        return getattr(error, "exit_status", exits.BAD_INPUT)
+    except KeyboardInterrupt:
+        print("\ntruenorth: interrupted; the same command goes on from here", file=sys.stderr)
+        return exits.INTERRUPTED
+    except BrokenPipeError:  # `truenorth ... | head`: nobody reads on; keep Python from flushing once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.OK
+
+
+def load(name: str) -> ModuleType:
+    """The module of a command.
+
+    Raises:
+        UserError: no such command, with the nearest.
+    """
+    known = commands()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        fix = f"did you mean truenorth {near[0]}?" if near else "see truenorth --help"
+        raise UserError(f"no command {name!r}", expected="one of " + ", ".join(known), fix=fix)
+    return importlib.import_module(f"truenorth.cli.{name}")
+
+
+def parser_of(module: ModuleType) -> Parser:
+    """The argument parser of a command: what it adds, `--quiet`, and the exit statuses."""
+    parser = Parser(
+        prog=f"truenorth {module.__name__.rpartition('.')[2]}",
+        description=module.__doc__,
+        epilog=exits.TABLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        conflict_handler="resolve",  # a command may give --quiet a meaning of its own
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="no progress, only results")
+    module.add_arguments(parser)
+    return parser
