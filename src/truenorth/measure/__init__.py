@@ -1,1 +1,28 @@
+"""Measuring models: scores by principle, paired comparisons, KL, perplexity, repetition, length."""
 
+from truenorth.measure.compare import Comparison, capabilities, compare
+from truenorth.measure.evaluate import evaluate
+from truenorth.measure.kl import KL, kl
+from truenorth.measure.length import Length, length
+from truenorth.measure.perplexity import Perplexity, perplexity
+from truenorth.measure.repetition import Repetition, repetition
+from truenorth.measure.scores import Answer, Item, Scores, pool
+
+__all__ = [
+    "KL",
+    "Answer",
+    "Comparison",
+    "Item",
+    "Length",
+    "Perplexity",
+    "Repetition",
+    "Scores",
+    "capabilities",
+    "compare",
+    "evaluate",
+    "kl",
+    "length",
+    "perplexity",
+    "pool",
+    "repetition",
+]
