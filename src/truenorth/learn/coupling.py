@@ -30,6 +30,15 @@ def load_objective(objective: str | Objective, *, where: str = "") -> Objective:
     )
 
 
+def label(objective: str | Objective) -> str:
+    """A name with its settings, the same in every process: `...dpo:dpo(beta=0.2)`."""
+    function, settings = load_objective(objective), ""
+    while isinstance(function, partial):
+        settings = ", ".join(f"{k}={v!r}" for k, v in sorted(function.keywords.items())) + settings
+        function = function.func
+    return f"{function.__module__}:{getattr(function, '__qualname__', type(function).__name__)}({settings})"
+
+
 def needs(objective: Objective, *, where: str = "") -> Needs:
     """What `objective` declares: coupling by the type of `policy`, a reference by a parameter of that name.
 

@@ -12,7 +12,7 @@ import torch
 
 from truenorth.base import UserError, content_hash
 from truenorth.learn import checkpoint as saved
-from truenorth.learn.coupling import load_objective, needs
+from truenorth.learn.coupling import label, load_objective, needs
 from truenorth.learn.gradient import Work, task_gradient
 from truenorth.learn.lora import Lora, wrap
 from truenorth.learn.metrics import task_metrics
@@ -193,7 +193,7 @@ def _adamw(
 
 def _describe(task: Task) -> list[Any]:
     examples = [[list(e.prompt), [list(c) for c in e.completions], e.weight] for e in task.examples]
-    return [task.name, str(task.objective), task.weight, task.batch, task.average, content_hash(examples)]
+    return [task.name, label(task.objective), task.weight, task.batch, task.average, content_hash(examples)]
 
 
 def _finite(value: float) -> bool:
