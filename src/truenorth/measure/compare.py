@@ -13,7 +13,7 @@ from truenorth.stats import Estimate, Kept, Paired, holm, kept, paired
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on one principle. `paired` is aligned - base; `p_holm` its p over all principles compared."""
+    """Two models on one principle. `paired` is aligned - base, `p_holm` its p over all principles."""
 
     base: Estimate
     aligned: Estimate

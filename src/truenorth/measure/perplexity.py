@@ -28,7 +28,7 @@ def perplexity(
     clusters: Sequence[Hashable] | None = None,
     tick: Callable[[int], None] | None = None,
 ) -> Perplexity:
-    """exp of the nats per token over all tokens of the texts, each continued from `prompt` (default: nothing).
+    """exp of the nats per token over all tokens, each text continued from `prompt` (default: nothing).
 
     The interval is over texts: which texts were chosen, not which tokens.
 
