@@ -1,4 +1,4 @@
-"""List what can be named: objectives, checks, recipes, worlds. `--list` prints one name a line."""
+"""List what can be named in settings: objectives, checks, constitutions, recipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check this machine: Python, packages, threads, accelerator, disk, and the model that ships inside."""
+"""Check this machine: Python, packages, accelerator, disk, the models inside."""
 
 from __future__ import annotations
 
