@@ -61,8 +61,9 @@ docs: $(READY)  ## the documentation, into site/
 	@$(BIN)/mkdocs build --strict --quiet
 	@echo "open site/index.html"
 
-organism: $(READY)  ## rebuild the shipped models of the harbour world from their seed
-	@$(BIN)/truenorth world build --shipped $(ARGS)
+organism: $(READY)  ## build the world that ships again and pretrain its models, from seed 0 (long)
+	@$(BIN)/truenorth world build --seed 0 --size nano --size micro --size mini \
+	  --variant sycophant --variant backdoored --out src/truenorth/worlds/harbour/shipped $(ARGS)
 
 kill-test: $(READY)  ## kill the main job at ten random moments, resume it, compare the weights bit for bit
 	@$(TEST_ENV) $(BIN)/python -m pytest -q -m kill --timeout 7200 $(ARGS)

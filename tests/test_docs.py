@@ -23,6 +23,8 @@ from typing import NamedTuple
 
 import pytest
 
+from truenorth.base import names
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 RUN = {"python", "bash", "console"}
@@ -136,7 +138,17 @@ def run_page(text: str, page: Path, folder: Path) -> dict[str, object]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_example_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     run_page(page.read_text(), page, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "page"),
+    [("judges.checks", "constitution.md"), ("learn.objectives", "extending.md")],
+)
+def test_every_entry_of_a_catalogue_is_on_its_page(catalogue: str, page: str):
+    text = (ROOT / "docs" / page).read_text()
+    assert [name for name in names(f"truenorth.{catalogue}") if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
