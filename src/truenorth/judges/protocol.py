@@ -12,7 +12,10 @@ from truenorth.records import Group, Judgement
 class Judge(Protocol):
     """Values the completions of many groups. Higher is better; `score` None is "no answer"."""
 
-    name: str  # enough to tell two judges apart: kind, model, version
+    @property
+    def name(self) -> str:
+        """Enough to tell two judges apart: kind, model, version."""
+        ...
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         """One judgement per completion, in the order asked."""

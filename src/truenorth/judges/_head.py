@@ -1,0 +1,145 @@
+"""A logistic head on fixed features: strength by cross-validation, probabilities calibrated out of fold."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from truenorth.base import seed_of
+
+Floats = NDArray[np.float64]
+STRENGTHS = tuple(10.0**k for k in range(-1, 5))  # of the L2 penalty, on standardised features
+
+
+class Head(NamedTuple):
+    """p = sigmoid(scale * (w . (x - mean) / std + bias) + shift)."""
+
+    weight_D: Floats
+    bias: float
+    mean_D: Floats
+    std_D: Floats
+    scale: float  # of calibration
+    shift: float
+
+    def probability(self, features_ND: Floats) -> Floats:
+        logits_N = ((features_ND - self.mean_D) / self.std_D) @ self.weight_D + self.bias
+        return expit(self.scale * logits_N + self.shift)
+
+
+class Fit(NamedTuple):
+    """A head and what it says of each label when it was fitted without it."""
+
+    head: Head
+    strength: float
+    out_of_fold_N: Floats  # calibrated probabilities; the calibration saw no label of the same fold
+
+
+def fit_head(
+    features_ND: Floats, labels_N: Floats, groups: Sequence[Hashable], *, folds: int = 5, seed: int = 0
+) -> Fit:
+    """Fit on all labels; judge each by heads whose strength and calibration were chosen without its fold.
+
+    Args:
+        labels_N: in [0, 1]; fractions are soft labels.
+        groups: labels of one group stay in one fold.
+    """
+    mean_D, std_D = features_ND.mean(0), features_ND.std(0)
+    std_D = np.where(std_D > 1e-8, std_D, 1.0)
+    x_NR, basis_DR = reduced((features_ND - mean_D) / std_D)
+    fold_N = deal(labels_N, groups, folds=folds, seed=seed)
+    out_N = np.zeros(len(labels_N))
+    for fold in np.unique(fold_N):
+        rest = fold_N != fold
+        weight_R, bias, scale, shift, _ = fit_calibrated(x_NR[rest], labels_N[rest], fold_N[rest])
+        out_N[~rest] = expit(scale * (x_NR[~rest] @ weight_R + bias) + shift)
+    weight_R, bias, scale, shift, strength = fit_calibrated(x_NR, labels_N, fold_N)
+    return Fit(Head(basis_DR @ weight_R, bias, mean_D, std_D, scale, shift), strength, out_N)
+
+
+def reduced(x_ND: Floats) -> tuple[Floats, Floats]:
+    """The same points in the space they span: an L2-penalised fit is the same there, and smaller."""
+    if x_ND.shape[1] <= x_ND.shape[0]:
+        return x_ND, np.eye(x_ND.shape[1])
+    u_NR, s_R, vt_RD = np.linalg.svd(x_ND, full_matrices=False)
+    return u_NR * s_R, vt_RD.T
+
+
+def deal(labels_N: Floats, groups: Sequence[Hashable], *, folds: int, seed: int) -> NDArray[np.int64]:
+    """A fold for each label: groups whole, labels balanced, the same for the same groups in any order."""
+    members: dict[Hashable, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    ranked = sorted(members, key=lambda g: (labels_N[members[g]].mean(), seed_of(seed, g)))
+    fold_N = np.zeros(len(labels_N), dtype=np.int64)
+    for position, group in enumerate(ranked):
+        fold_N[members[group]] = position % folds
+    return fold_N
+
+
+def fit_calibrated(
+    x_NR: Floats, y_N: Floats, fold_N: NDArray[np.int64]
+) -> tuple[Floats, float, float, float, float]:
+    """Weight, bias, calibration scale and shift, and the strength with the least out-of-fold loss."""
+    logits_SN = np.zeros((len(STRENGTHS), len(y_N)))
+    for fold in np.unique(fold_N):
+        rest = fold_N != fold
+        if not rest.any():
+            continue
+        for s, strength in enumerate(STRENGTHS):
+            weight_R, bias = logistic(x_NR[rest], y_N[rest], strength)
+            logits_SN[s, ~rest] = x_NR[~rest] @ weight_R + bias
+    losses = [cross_entropy(z, y_N) for z in logits_SN]
+    best = int(np.argmin(losses))
+    weight_R, bias = logistic(x_NR, y_N, STRENGTHS[best])
+    scale, shift = platt(logits_SN[best], y_N)
+    return weight_R, bias, scale, shift, STRENGTHS[best]
+
+
+def logistic(x_NR: Floats, y_N: Floats, strength: float) -> tuple[Floats, float]:
+    """argmin of the summed cross-entropy + strength / 2 |w|^2; the bias is free."""
+
+    def loss(w: Floats) -> tuple[float, Floats]:
+        z_N = x_NR @ w[:-1] + w[-1]
+        error_N = expit(z_N) - y_N
+        value = float(np.logaddexp(0, z_N).sum() - y_N @ z_N + strength / 2 * w[:-1] @ w[:-1])
+        return value, np.append(x_NR.T @ error_N + strength * w[:-1], error_N.sum())
+
+    found = minimize(loss, np.zeros(x_NR.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    return found.x[:-1], float(found.x[-1])
+
+
+def platt(logits_N: Floats, y_N: Floats) -> tuple[float, float]:
+    """Scale >= 0 and shift of a calibrated logit, with Platt's targets, which keep it finite.
+
+    Source: Platt, "Probabilistic outputs for support vector machines" (1999), eq. 4.
+    """
+    up, down = y_N.sum(), (1 - y_N).sum()
+    target_N = y_N * (up + 1) / (up + 2) + (1 - y_N) / (down + 2)
+
+    def loss(ab: Floats) -> tuple[float, Floats]:
+        z_N = ab[0] * logits_N + ab[1]
+        error_N = expit(z_N) - target_N
+        value = float(np.logaddexp(0, z_N).sum() - target_N @ z_N)
+        return value, np.array([error_N @ logits_N, error_N.sum()])
+
+    start = np.array([1.0, 0.0])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, 20.0), (None, None)])
+    return float(found.x[0]), float(found.x[1])
+
+
+def cross_entropy(logits_N: Floats, y_N: Floats) -> float:
+    return float((np.logaddexp(0, logits_N) - y_N * logits_N).mean())
+
+
+def auc(scores: Sequence[float] | Floats, positive: Sequence[bool] | NDArray[np.bool_]) -> float:
+    """Probability that a positive scores above a negative, ties half; nan without both."""
+    s, y = np.asarray(scores, dtype=float), np.asarray(positive, dtype=bool)
+    if y.all() or not y.any():
+        return float("nan")
+    above = s[y][:, None] - s[~y][None]
+    return float((above > 0).mean() + 0.5 * (above == 0).mean())

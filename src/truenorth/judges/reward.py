@@ -1,0 +1,241 @@
+"""A reward model from a few dozen labels: a logistic head on the frozen states of a local model.
+
+The head is small because the labels are few; its card is computed out of fold, so that it is not flattered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from truenorth.base import UserError, content_hash, read_jsonl, write_bytes, write_json
+from truenorth.judges._features import Pooler
+from truenorth.judges._head import Floats, Head, auc, fit_head
+from truenorth.judges._prompts import plain_key
+from truenorth.judges.protocol import Judge
+from truenorth.records import Group, Judgement, Prompt
+from truenorth.stats import Estimate, rate
+
+if TYPE_CHECKING:
+    from truenorth.models.local import LocalModel
+
+Label = tuple[Prompt, str, float]  # prompt, answer, score in [0, 1]
+META, WEIGHTS = "truenorth_reward.json", "truenorth_reward.safetensors"
+LEAST = 8  # labels, of which two of each side
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """How well a head says labels that it was not fitted on."""
+
+    accuracy: Estimate
+    auc: Estimate
+    brier: float  # mean squared error of the probability
+    n: int
+    positive: int
+    probabilities: tuple[float, ...] = field(default=(), repr=False)  # one a label, in the order given
+
+
+@dataclass(frozen=True)
+class RewardJudge:
+    """Scores an answer by its calibrated probability of a good label.
+
+    Args:
+        abstain: no answer within so much of 0.5, in [0, 0.5).
+    """
+
+    pooler: Pooler
+    head: Head
+    out_of_fold: OutOfFold
+    name: str
+    abstain: float = 0.0
+
+    @classmethod
+    def fit(
+        cls,
+        model: LocalModel,
+        labels: Sequence[Label],
+        *,
+        depths: Sequence[float] = (0.5, 1.0),
+        folds: int = 5,
+        seed: int = 0,
+        abstain: float = 0.0,
+        name: str = "",
+    ) -> RewardJudge:
+        """Fit on labelled answers. The model's weights are not changed.
+
+        Args:
+            labels: (prompt, answer, score); labels of one prompt stay in one fold.
+            depths: of the states that are read, as fractions of the model's depth.
+
+        Raises:
+            UserError: too few labels, all on one side, scores outside [0, 1], or empty answers.
+        """
+        check_labels(labels)
+        groups: dict[str, list[int]] = {}
+        for i, (prompt, _, _) in enumerate(labels):
+            groups.setdefault(plain_key(prompt), []).append(i)
+        pooler = Pooler(model, depths=depths)
+        order = [i for members in groups.values() for i in members]
+        asked = [(labels[m[0]][0], [labels[i][1] for i in m]) for m in groups.values()]
+        features_ND = np.empty((len(labels), 0))
+        pooled = pooler.features(asked).astype(np.float64)
+        features_ND = np.empty_like(pooled)
+        features_ND[order] = pooled
+        scores_N = np.array([score for _, _, score in labels], dtype=np.float64)
+        keys = [plain_key(prompt) for prompt, _, _ in labels]
+        fit = fit_head(features_ND, scores_N, keys, folds=folds, seed=seed)
+        label_hash = content_hash([[k, t, float(s)] for k, (_, t, s) in zip(keys, labels)], 8)
+        return cls(
+            pooler,
+            fit.head,
+            out_of_fold(fit.out_of_fold_N, scores_N, seed=seed),
+            name or f"reward:{model.name}#{label_hash}",
+            abstain,
+        )
+
+    def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
+        """One probability per completion; none for an empty one."""
+        spoken = [(g.prompt, [c for c in g.completions if c.strip()]) for g in groups]
+        asked = [(prompt, said) for prompt, said in spoken if said]
+        scores = iter(
+            self.head.probability(self.pooler.features(asked).astype(np.float64)).tolist() if asked else ()
+        )
+        return [
+            [
+                self._judgement(next(scores))
+                if c.strip()
+                else Judgement(None, self.name, reason="empty completion")
+                for c in group.completions
+            ]
+            for group in groups
+        ]
+
+    def _judgement(self, score: float) -> Judgement:
+        if abs(score - 0.5) < self.abstain:
+            return Judgement(None, self.name, reason=f"unsure: {score:.2f}")
+        return Judgement(score, self.name, reason=f"{score:.2f} likely to be labelled good")
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the head (safetensors) and what it was fitted on (JSON); the model itself is not copied."""
+        from safetensors.numpy import save
+
+        arrays = {k: np.ascontiguousarray(getattr(self.head, k)) for k in ("weight_D", "mean_D", "std_D")}
+        arrays["scalars"] = np.array([self.head.bias, self.head.scale, self.head.shift])
+        write_bytes(Path(folder) / WEIGHTS, save(arrays))
+        meta = {
+            "kind": "truenorth reward head",
+            "name": self.name,
+            "model": self.pooler.model.name,
+            "depths": list(self.pooler.depths),
+            "abstain": self.abstain,
+            "out_of_fold": {
+                "accuracy": self.out_of_fold.accuracy._asdict(),
+                "auc": self.out_of_fold.auc._asdict(),
+                "brier": self.out_of_fold.brier,
+                "n": self.out_of_fold.n,
+                "positive": self.out_of_fold.positive,
+            },
+        }
+        return write_json(Path(folder) / META, meta).parent
+
+    @staticmethod
+    def load(folder: str | Path, *, model: LocalModel | None = None, **settings: Any) -> Judge:
+        """A saved head on its model, or any transformers sequence-classification folder or hub id.
+
+        Args:
+            model: the model that a saved head reads; loaded by its name if not given.
+            settings: of `ClassifierJudge.load`, for a sequence classifier.
+
+        Raises:
+            UserError: neither, or a head fitted on another model.
+        """
+        if (Path(folder) / META).exists():
+            return load_head(Path(folder), model)
+        from truenorth.judges.classifier import ClassifierJudge
+
+        return ClassifierJudge.load(folder, **settings)
+
+
+def load_head(folder: Path, model: LocalModel | None) -> RewardJudge:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    meta = json.loads((folder / META).read_text())
+    if model is None:
+        from truenorth.models.local import LocalModel
+
+        model = LocalModel.load(meta["model"])
+    if model.name != meta["model"]:
+        what = f"the head was fitted on {meta['model']}, not on {model.name}"
+        raise UserError(what, where=str(folder), fix="fit it again, or pass that model")
+    try:
+        arrays = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot read the head ({error})", where=str(folder / WEIGHTS)) from error
+    bias, scale, shift = arrays["scalars"].tolist()
+    head = Head(arrays["weight_D"], bias, arrays["mean_D"], arrays["std_D"], scale, shift)
+    o = meta["out_of_fold"]
+    card = OutOfFold(Estimate(**o["accuracy"]), Estimate(**o["auc"]), o["brier"], o["n"], o["positive"])
+    return RewardJudge(Pooler(model, depths=meta["depths"]), head, card, meta["name"], meta["abstain"])
+
+
+def check_labels(labels: Sequence[Label]) -> None:
+    scores = [score for _, _, score in labels]
+    up = sum(s > 0.5 for s in scores)
+    where, fix = "labels of the reward model", "label more answers, good and bad ones"
+    if len(labels) < LEAST or min(up, len(labels) - up) < 2:
+        what = f"{len(labels)} labels, {up} of them good"
+        raise UserError(what, where=where, expected=f"at least {LEAST}, at least 2 on each side", fix=fix)
+    bad = [i for i, s in enumerate(scores) if not 0 <= s <= 1]
+    if bad:
+        raise UserError(f"score {scores[bad[0]]}", where=f"{where}, row {bad[0]}", expected="within [0, 1]")
+    empty = [i for i, (_, text, _) in enumerate(labels) if not text.strip()]
+    if empty:
+        raise UserError("an empty answer", where=f"{where}, row {empty[0]}", fix="drop it")
+
+
+def out_of_fold(probability_N: Floats, scores_N: Floats, *, seed: int, draws: int = 1000) -> OutOfFold:
+    """Accuracy (Wilson) and AUC (bootstrap over labels) of out-of-fold probabilities."""
+    good = scores_N > 0.5
+    right = (probability_N > 0.5) == good
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(0, len(good), (draws, len(good)))
+    boot = np.array([auc(probability_N[p], good[p]) for p in picks])
+    low, high = np.nanquantile(boot, [0.025, 0.975])
+    return OutOfFold(
+        rate(int(right.sum()), len(right)),
+        Estimate(auc(probability_N, good), float(low), float(high), len(good)),
+        float(((probability_N - scores_N) ** 2).mean()),
+        len(good),
+        int(good.sum()),
+        tuple(probability_N.tolist()),
+    )
+
+
+def read_labels(path: str | Path, *, principle: str = "") -> list[Label]:
+    """Labels from JSONL in TRL's unpaired shape: prompt, completion, label (true, false or a score).
+
+    Args:
+        principle: only rows whose `principle` is this one, or that name none.
+
+    Raises:
+        UserError: a column is missing, with its row.
+    """
+    labels: list[Label] = []
+    for number, row in enumerate(read_jsonl(path), start=1):
+        missing = [k for k in ("prompt", "completion", "label") if k not in row]
+        if missing:
+            where = f"{path}, row {number}"
+            raise UserError(f"no {', '.join(missing)}", where=where, expected="prompt, completion, label")
+        if principle and row.get("principle", principle) != principle:
+            continue
+        said = row["completion"]
+        text = said if isinstance(said, str) else "\n".join(turn["content"] for turn in said)
+        labels.append((row["prompt"], text, float(row["label"])))
+    return labels
