@@ -166,8 +166,8 @@ def effective(x_N: Floats, found: Spread, *, hit: int, level: float) -> tuple[fl
     """(effective number of items, quantile of t) of clustered 0/1 (or -1/0/1) values, for a score interval.
 
     The design effect seen in the data says little when events fall in few clusters, so it is drawn towards
-    its worst case (each cluster one item) by 1 / (1 + `hit`). Without that, 95 % intervals at rates of 1-2 %
-    covered 79-93 % in simulation; with it, 93-99 %.
+    its worst case (each cluster one item) by 1.5 / (1.5 + `hit`). Without that, 95 % intervals at rates of
+    1-2 % covered 79-93 % in simulation; with it, 94-99 % (the more, the fewer events).
 
     Args:
         hit: clusters in which an event fell; for a rate, of the rarer of the two outcomes.
@@ -176,7 +176,7 @@ def effective(x_N: Floats, found: Spread, *, hit: int, level: float) -> tuple[fl
     worst = n / found.evenness
     iid = float(x_N.var()) / n
     seen = found.se**2 / iid if iid > 0 and np.isfinite(found.se) else worst
-    doubt = 1 / (1 + hit)
+    doubt = 1.5 / (1.5 + hit)
     design_effect = max(1.0, (1 - doubt) * max(1.0, seen) + doubt * worst)
     return n / design_effect, _t(level, found.df)
 
@@ -208,9 +208,12 @@ def codes_of(clusters: Clusters | None, n: int) -> NDArray[np.intp] | None:
         return None
     if len(clusters) != n:
         raise ValueError(f"{len(clusters)} cluster labels for {n} values; expected one each")
-    seen: dict[Hashable, int] = {}
-    codes = np.fromiter((seen.setdefault(c, len(seen)) for c in clusters), dtype=np.intp, count=n)
-    return None if len(seen) == n and n > 1 else codes
+    if isinstance(clusters, np.ndarray):
+        codes = np.unique(clusters, return_inverse=True)[1].astype(np.intp)
+    else:
+        seen: dict[Hashable, int] = {}
+        codes = np.fromiter((seen.setdefault(c, len(seen)) for c in clusters), dtype=np.intp, count=n)
+    return None if n > 1 and codes.max() == n - 1 else codes
 
 
 def _z(level: float) -> float:
