@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,8 @@ class LocalModel:
         name: name and revision, as it stands in provenance.
         eos_ids: a completion that reaches one of these has ended.
         context: most tokens of prompt and completion together; None: no limit known.
-        batch_tokens: cache places (rows x tokens) of one batch.
+        batch_tokens: tokens in the cache of one batch; by default as many as fit 400 MB on a CPU, or a quarter
+            of the free memory of a GPU.
         batch_rows: answers of one batch.
     """
 
@@ -34,8 +36,8 @@ class LocalModel:
     codec: Codec
     eos_ids: frozenset[int]
     context: int | None
-    batch_tokens: int = 65_536
-    batch_rows: int = 512
+    batch_tokens: int
+    batch_rows: int
 
     @classmethod
     def load(
@@ -48,7 +50,7 @@ class LocalModel:
         device: Any = None,
         trust_remote_code: bool = False,
         stop_ids: Iterable[int] = (),
-        batch_tokens: int = 65_536,
+        batch_tokens: int | None = None,
         batch_rows: int = 512,
     ) -> LocalModel:
         """Load a folder or hub id; safetensors only.
@@ -72,8 +74,9 @@ class LocalModel:
             device=device,
             trust_remote_code=trust_remote_code,
         )
-        sizes = {"batch_tokens": batch_tokens, "batch_rows": batch_rows}
-        return cls.of(module, tokenizer, name=name, stop_ids=stop_ids, **sizes)
+        return cls.of(
+            module, tokenizer, name=name, stop_ids=stop_ids, batch_tokens=batch_tokens, batch_rows=batch_rows
+        )
 
     @classmethod
     def of(
@@ -83,7 +86,7 @@ class LocalModel:
         *,
         name: str,
         stop_ids: Iterable[int] = (),
-        batch_tokens: int = 65_536,
+        batch_tokens: int | None = None,
         batch_rows: int = 512,
     ) -> LocalModel:
         """Wrap a model that is already in memory."""
@@ -97,8 +100,8 @@ class LocalModel:
             *turn_end,
             *stop_ids,
         }
-        sizes = {"batch_tokens": batch_tokens, "batch_rows": batch_rows}
-        return cls(module, tokenizer, name, codec, frozenset(eos_ids), _context(module), **sizes)
+        places = _cache_places(module) if batch_tokens is None else batch_tokens
+        return cls(module, tokenizer, name, codec, frozenset(eos_ids), _context(module), places, batch_rows)
 
     def __repr__(self) -> str:
         return f"LocalModel({self.name!r})"
@@ -107,6 +110,13 @@ class LocalModel:
     def counts(self) -> Counter[str]:
         """How often something was mended: `system_turn_folded`, `overlong_skipped`."""
         return self.codec.counts
+
+    @cached_property
+    def shares_prompts(self) -> bool:
+        """Can answers to one prompt share its place in the cache? Found by comparison, once."""
+        from truenorth.models.sampling import can_share
+
+        return can_share(self.module)
 
     @property
     def pad_id(self) -> int:
@@ -192,6 +202,7 @@ class LocalModel:
                 temperature=temperature,
                 top_p=top_p,
                 halt=self._halt(chosen, [asks[a].ids for a in batch], stop),
+                shared=self.shares_prompts,
             )
             for a, prompt, rows in zip(batch, chosen, drawn):
                 texts = [_cut(self.codec.text(prompt, asks[a].ids, row.tokens), stop) for row in rows]
@@ -307,3 +318,15 @@ def _context(module: Any) -> int | None:
         if isinstance(value, int) and value > 0:
             return value
     return None
+
+
+def _cache_places(module: Any) -> int:
+    """How many tokens' keys and values fit 400 MB on a CPU, a quarter of what is free on a GPU."""
+    import torch
+
+    config = module.config.get_text_config(decoder=True)
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    token_bytes = 2 * config.num_hidden_layers * heads * width * module.dtype.itemsize
+    free = 1.6e9 if module.device.type != "cuda" else torch.cuda.mem_get_info(module.device)[0]
+    return max(4096, int(free / 4 / token_bytes))
