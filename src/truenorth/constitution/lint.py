@@ -210,8 +210,8 @@ def _words(text: str) -> list[str]:
 
 def _content(text: str) -> frozenset[str]:
     """Words that carry meaning, crudely stemmed."""
-    kept = [w for w in _words(text) if w not in STOP and w not in NEGATIONS]
-    return frozenset(re.sub(r"(ing|ed|es|s)$", "", w) if len(w) > 4 else w for w in kept)
+    kept = [w.removesuffix("'s") for w in _words(text) if w not in STOP and w not in NEGATIONS]
+    return frozenset(re.sub(r"(ing|ed|(?<=s)es|(?<!s)s)$", "", w) if len(w) > 4 else w for w in kept)
 
 
 def _negated(text: str) -> bool:

@@ -39,9 +39,8 @@ def load(path_or_name: str | Path, *, allow_code: bool = False) -> Constitution:
     """The constitution of a file (.yaml, .yml, .md), or a shipped one by name.
 
     Args:
-        allow_code: accept principles that name code as `package.module:function`. Nothing is imported here;
-        but
-            who compiles or measures them will run that code.
+        allow_code: accept principles that name code as `package.module:function`. Nothing is imported here,
+            but whoever compiles or measures them will run that code.
 
     Raises:
         UserError: no such file, or everything that is wrong in it, a line each.

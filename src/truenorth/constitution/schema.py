@@ -25,7 +25,7 @@ Kind = Literal["rule", "value", "norm"]
 Severity = Literal["low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 CHECKS_OF_PATTERNS = ("forbid", "require")  # checks whose settings are all regular expressions
-MEASURES = ("oracle", "judge", "check")  # prefixes of `measured_by` that name no code
+MEASURES = ("oracle", "judge", "check", "classifier")  # prefixes of `measured_by` that name no code
 
 
 def _pattern(text: str) -> str:
@@ -134,7 +134,7 @@ class Example(_Frozen):
 
 
 class Principle(_Frozen):
-    """One line of a constitution: a rule must hold, a value is traded off by weight, a norm holds in its scope."""
+    """A rule (must hold), a value (traded off by weight) or a norm (holds in its scope)."""
 
     id: Id
     title: Text
@@ -154,8 +154,9 @@ class Principle(_Frozen):
     @model_validator(mode="before")
     @classmethod
     def _title(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and "title" not in value and isinstance(value.get("id"), str):
-            return {**value, "title": value["id"].replace("_", " ").replace("-", " ").capitalize()}
+        if isinstance(value, Mapping) and "title" not in value:
+            words = str(value.get("id") or "untitled").replace("_", " ").replace("-", " ")
+            return {**value, "title": words.capitalize()}
         return value
 
     @model_validator(mode="after")

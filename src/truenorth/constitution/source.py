@@ -1,4 +1,4 @@
-"""Constitution files as plain data that remembers its lines: YAML, or Markdown whose headings are principles."""
+"""Constitution files as plain data that remembers its lines: YAML, or Markdown with a heading a principle."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ def read_markdown(text: str) -> Source:
     """
     lines = text.split("\n")
     source, body = _front_matter(lines)
-    data = source.data if isinstance(source.data, dict) else {}
+    if not isinstance(source.data, dict):
+        return source
+    data = source.data
     headings = [i for i, line in _outside_fences(lines, body) if HEADING.match(line)]
     intro = _prose(lines[body : headings[0] if headings else len(lines)])
     if intro and "description" not in data:
@@ -100,7 +102,6 @@ def read_markdown(text: str) -> Source:
     if headings:
         data["principles"] = principles
         source.lines.setdefault("principles", headings[0] + 1)
-    source.data = data
     return source
 
 

@@ -36,8 +36,7 @@ def evaluate(
 
     Args:
         judge: one for all items, or principle -> its judge. A composite's part for the item's principle is
-        used
-            where it has one.
+            used where it has one.
         n: answers to an item; all of them share the item's cluster.
 
     Raises:
