@@ -24,6 +24,7 @@ from typing import NamedTuple
 import pytest
 
 from truenorth.base import names
+from truenorth.report.schema import Comparison, JudgeCard, PairedValue, Report, Signal, Target, Value
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -157,6 +158,13 @@ def test_links_inside_the_repository_lead_somewhere(page: Path):
     targets = [t.split("#")[0] for t in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"\w+:", t)]
     broken = [target for target in targets if target and not (page.parent / target).exists()]
     assert not broken
+
+
+def test_the_schema_of_the_report_is_on_its_page():
+    text = (ROOT / "docs" / "report.md").read_text()
+    parts = [Report, Comparison, Value, PairedValue, JudgeCard, Target, Signal]
+    fields = [field for part in parts for field in part.model_fields]
+    assert [field for field in fields if f"`{field}`" not in text] == []
 
 
 def test_the_site_builds_strictly_and_asks_nothing_of_the_network(tmp_path: Path):
