@@ -24,6 +24,7 @@ from typing import NamedTuple
 import pytest
 
 from truenorth.base import names
+from truenorth.cli.main import commands
 from truenorth.report.schema import Comparison, JudgeCard, PairedValue, Report, Signal, Target, Value
 
 ROOT = Path(__file__).parent.parent
@@ -158,6 +159,11 @@ def test_links_inside_the_repository_lead_somewhere(page: Path):
     targets = [t.split("#")[0] for t in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"\w+:", t)]
     broken = [target for target in targets if target and not (page.parent / target).exists()]
     assert not broken
+
+
+def test_every_command_is_on_the_page_of_the_first_run():
+    text = (ROOT / "docs" / "first-run.md").read_text()
+    assert [name for name in commands() if f"`truenorth {name}" not in text] == []
 
 
 def test_the_schema_of_the_report_is_on_its_page():
