@@ -1,4 +1,4 @@
-"""Every objective: what it declares, one worked example each, the identities of the papers, and TRL's numbers."""
+"""Every objective: what it declares, a worked example, the identities of the papers, TRL's numbers."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_swapping_the_labels_changes_dpo_by_beta_times_the_margin():
 
 
 def test_dpo_gradients_are_those_of_the_paper():
-    """d/d chosen = -beta sigma(-beta d), the opposite for rejected, and for the reference minus the policy's."""
+    """d/d chosen = -beta sigma(-beta d), the opposite for rejected; the reference's are minus those."""
     values = torch.tensor([-3.0, -9.0, -5.0, -6.0], requires_grad=True)
     one = torch.ones(1, 1, dtype=torch.bool)
     c, r, rc, rr = (Logps(v.view(1, 1), one) for v in values)
