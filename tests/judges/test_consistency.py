@@ -6,7 +6,7 @@ import pytest
 from judge_script import Script
 
 from truenorth.base import UserError
-from truenorth.judges._content import Meaning, clusters, content, document_weights
+from truenorth.judges._content import Meaning, clusters, content, prompts_using
 from truenorth.judges._prompts import neutralise, opinions
 from truenorth.judges.consistency import ConsistencyJudge
 from truenorth.judges.protocol import Judge
@@ -207,18 +207,23 @@ def test_yes_and_no_are_answers():
     assert judged.consensus([ask])[0].share.mean == 0.75
 
 
-def test_words_that_all_prompts_share_weigh_little():
-    groups = [[content("the harbour keeper is Ann")], [content("the harbour keeper is Tom")]]
-    weights = document_weights(groups)
-    assert weights["ann"] == pytest.approx(1.0986, abs=1e-4)  # log(3 / 1)
-    assert weights["keeper"] == pytest.approx(0.4055, abs=1e-4)  # log(3 / 2)
-    meaning = Meaning(weights, frozenset(), 1.0)
-    # shared keeper and harbour: 0.811 of 0.811 + 2 * 1.0986
-    assert meaning.overlap(groups[0][0], groups[1][0]) == pytest.approx(0.2696, abs=1e-4)
+def test_words_in_which_such_questions_are_answered_weigh_little():
+    answers = [[content("he sails the heron")], [content("she sails the gull"), content("the gull")]]
+    used = prompts_using([*answers, [content("it sails home")]])
+    assert (used["sails"], used["gull"]) == (3, 1)
+    meaning = Meaning.of(used, "Which boat?", answers[1])
+    # sails is used most widely, by 3 prompts: 0.25; heron and gull by one: 0.25 + log 3 = 1.3486
+    assert meaning.weigh({"gull"}) == pytest.approx(1.3486, abs=1e-4)
+    assert meaning.overlap(answers[0][0], answers[1][0]) == pytest.approx(
+        0.25 / (0.25 + 2 * 1.3486), abs=1e-4
+    )
+    # the same answers among a hundred prompts about other things: nothing changes
+    many = prompts_using([*answers, [content("it sails home")], *([content(f"w{i}")] for i in range(100))])
+    assert Meaning.of(many, "Which boat?", answers[1]).weigh({"gull"}) == meaning.weigh({"gull"})
 
 
 def test_clusters_of_nothing_and_of_one():
-    meaning = Meaning({}, frozenset(), 1.0)
+    meaning = Meaning({}, frozenset())
     assert clusters([], meaning, same_at=0.5) == []
     assert clusters([content("a b")], meaning, same_at=0.5) == [[0]]
 

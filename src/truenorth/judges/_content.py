@@ -17,7 +17,8 @@ so some such than that that's the their them then there there's these they this 
 well were what when where which who whom whose will with would you your
 """
 STOP_WORDS = frozenset(SMALL_WORDS.split())
-IN_PROMPT = 0.1  # weight of a word that only echoes the prompt, relative to one that does not
+IN_PROMPT = 0.1  # weight of a word that only echoes the prompt, relative to FLOOR
+FLOOR = 0.25  # weight of the most widely used word
 NUMBER = 4.0  # weight of a number, relative to a word: where an answer has one, it is the answer
 ENDINGS = ("ing", "es", "ed", "s", "d", "e")
 
@@ -34,23 +35,33 @@ def stem(word: str) -> str:
     return next(cut, word)
 
 
-def document_weights(groups: Iterable[Iterable[frozenset[str]]]) -> dict[str, float]:
-    """Word -> log((groups + 1) / groups that use it): what every prompt's answers say weighs little."""
+def prompts_using(groups: Iterable[Iterable[frozenset[str]]]) -> Counter[str]:
+    """Word -> how many prompts have an answer that uses it."""
     used: Counter[str] = Counter()
-    total = 0
     for group in groups:
-        total += 1
         used.update(frozenset().union(*group))
-    return {word: math.log((total + 1) / count) for word, count in used.items()}
+    return used
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """How much two answers to one prompt have in common."""
+    """How much two answers to one prompt have in common.
 
-    weights: Mapping[str, float]  # from `document_weights`
+    A word weighs FLOOR + log(most / used): `used` prompts have it in their answers, and `most` prompts have the
+    most widely used word of this prompt's answers. So the words in which all such questions are answered
+    ("lives", "lane") weigh little and those in which the answers differ ("salt", "mill") much, however mixed
+    the batch.
+    """
+
+    used: Mapping[str, int]  # from `prompts_using`
     prompt: frozenset[str]  # content words of the prompt
-    unseen: float  # weight of a word that no document has
+    most: int = 1
+
+    @classmethod
+    def of(cls, used: Mapping[str, int], prompt: str, answers: Iterable[frozenset[str]]) -> Meaning:
+        plain = cls(used, content(prompt))
+        new = (w for w in frozenset().union(*answers) if not plain.echoes(w))
+        return cls(used, plain.prompt, max((used.get(w, 1) for w in new), default=1))
 
     @cached_property
     def stems(self) -> frozenset[str]:
@@ -65,8 +76,10 @@ class Meaning:
         return sum(self._weight(w) for w in sorted(said))
 
     def _weight(self, word: str) -> float:
-        kind = IN_PROMPT if self.echoes(word) else NUMBER if word.isdecimal() else 1.0
-        return self.weights.get(word, self.unseen) * kind
+        if self.echoes(word):
+            return IN_PROMPT * FLOOR
+        rare = FLOOR + max(0.0, math.log(self.most / max(1, self.used.get(word, 1))))
+        return rare * NUMBER if word.isdecimal() else rare
 
     def same_numbers(self, a: frozenset[str], b: frozenset[str]) -> bool:
         """Numbers are exact: what each adds to the prompt's numbers must be equal (all, if it adds none)."""

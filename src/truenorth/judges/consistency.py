@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from truenorth.base import UserError
-from truenorth.judges._content import Meaning, clusters, content, document_weights
+from truenorth.judges._content import Meaning, clusters, content, prompts_using
 from truenorth.judges._prompts import OPINION_OPENERS, Neutralise, asked, neutralise, plain_key, unique
 from truenorth.judges.checks._text import Patterns, compiled, first_match, sentences, words
 from truenorth.models.protocol import Model, Tick
@@ -120,11 +120,11 @@ class ConsistencyJudge:
             )
             self._samples.update(zip(map(plain_key, new), samples, strict=True))
         votes = {key: self._votes(self._samples[key]) for key in distinct}
-        weights = document_weights([content(c.text) for c in votes[key][0]] for key in distinct)
-        unseen = max(weights.values(), default=1.0)
+        said = {key: [content(c.text) for c in votes[key][0]] for key in distinct}
+        used = prompts_using(said.values())
         results = {}
         for key, prompt in distinct.items():
-            meaning = Meaning(weights, content(asked(prompt)), unseen)
+            meaning = Meaning.of(used, asked(prompt), said[key])
             results[key] = (self._agree(prompt, *votes[key], meaning), meaning)
         return [results[plain_key(p)] for p in plain]
 
@@ -176,7 +176,7 @@ class ConsistencyJudge:
         false = (
             frozenset() if claim_holds else frozenset(w for w in claim - found.core if not meaning.echoes(w))
         )
-        if said & false and first_match(DENIES, text) is None:
+        if meaning.recall(frozenset(false), said) >= self.agrees_at and first_match(DENIES, text) is None:
             return False
         said -= false
         return any(meaning.overlap(said, member) >= self.same_at for member in found.members) or (
