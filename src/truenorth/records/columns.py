@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-# The key in a field's metadata. Its value says what a null means; "none": None, "absent", "json": no such key.
+# The key in a field's metadata. The value says what a null means: None ("none") or no such key (the others).
 FORM = b"truenorth"
 _MISSING = object()
 

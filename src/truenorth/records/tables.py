@@ -78,6 +78,8 @@ def write_table(path: str | Path, rows: Sequence[Mapping[str, Any] | Row]) -> Pa
     """
     path, plain = Path(path), [row.to_dict() if isinstance(row, Row) else dict(row) for row in rows]
     if path.suffix == ".parquet":
+        if plain and not any(plain):
+            raise UserError("rows without columns", where=str(path))
         sink = pa.BufferOutputStream()
         pq.write_table(to_table(plain), sink, compression="zstd")
         return write_bytes(path, sink.getvalue().to_pybytes())

@@ -55,13 +55,15 @@ def why(find: FindRow, row_id: str) -> Why:
         raise UserError(f"no row {row_id!r}", fix="ids stand in the `id` column of a run's tables")
     made: dict[str, Why] = {}
     open_ids: list[str] = [row_id]
+    opened = {row_id}
     while open_ids:
         here = open_ids[-1]
         row = find(here)
         parents = row.source.parents if row else ()
-        waiting = [p for p in parents if p not in made and p not in open_ids]
+        waiting = [p for p in parents if p not in opened]
         if waiting:
             open_ids.append(waiting[0])
+            opened.add(waiting[0])
             continue
         made[here] = Why(here, row, tuple(made[p] for p in parents if p in made))
         open_ids.pop()
