@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -16,6 +16,7 @@ from truenorth.learn.coupling import label, load_objective, needs
 from truenorth.learn.gradient import Work, task_gradient
 from truenorth.learn.lora import Lora, wrap
 from truenorth.learn.metrics import task_metrics
+from truenorth.learn.optimizers import OPTIMIZERS
 from truenorth.learn.order import Schedule, batch_at, rate_at, tokens_of
 from truenorth.learn.reference import Reference, adapters_off, compute_reference
 from truenorth.learn.types import Example, Task
@@ -46,6 +47,7 @@ def fit(
     clip: float = 1.0,
     weight_decay: float = 0.0,
     betas: tuple[float, float] = (0.9, 0.999),
+    optimizer: Literal["adamw", "muon"] = "adamw",
     seed: int = 0,
     reference: Any = None,
     lora: Lora | None = None,
@@ -61,7 +63,8 @@ def fit(
     float32; on CUDA the model computes in bfloat16 with float32 weights, sums and softmax.
 
     Args:
-        lr: peak learning rate of AdamW.
+        lr: peak learning rate of the optimizer.
+        optimizer: AdamW, or Muon to train a small model from nothing (lr about 0.02; ignores betas and decay).
         warmup: steps, or a fraction of `steps` when below 1.
         clip: largest norm of the gradient.
         weight_decay: of matrices only.
@@ -103,7 +106,7 @@ def fit(
     works = _prepare(tasks, forward, adapter, reference, steps, seed)
 
     trained = {name: p for name, p in (adapter or module).named_parameters() if p.requires_grad}
-    optimizer = _adamw(trained.values(), lr, betas, weight_decay)
+    stepper = OPTIMIZERS[optimizer](trained, lr, betas=betas, weight_decay=weight_decay)
     start, skipped = 0, 0
     state = saved.load(folder / "fit.pt", identity) if folder else None
     if state:
@@ -111,29 +114,29 @@ def fit(
         with torch.no_grad():
             for name, p in trained.items():
                 p.copy_(state["weights"][name])
-        optimizer.load_state_dict(state["optimizer"])
+        stepper.load_state_dict(state["optimizer"])
 
     last: dict[str, float] = {}
     for step in range(start, steps):
         rate = rate_at(step, steps=steps, lr=lr, schedule=schedule, warmup=warmup)
-        for group in optimizer.param_groups:
+        for group in stepper.param_groups:
             group["lr"] = rate
-        optimizer.zero_grad(set_to_none=False)
+        stepper.zero_grad(set_to_none=False)
         last = _gradients(forward, tasks, works, step, seed, micro_tokens)
         norm = float(torch.nn.utils.clip_grad_norm_(trained.values(), clip))
         if _finite(last["loss"]) and _finite(norm):
-            optimizer.step()
+            stepper.step()
         else:
             skipped += 1
             _bearable(skipped, step + 1, bad_share)
         last |= {"step": step + 1, "lr": rate, "grad_norm": norm, "skipped": skipped}
+        if on_step:  # before the checkpoint: a kill in between repeats the call, and never skips it
+            on_step(last)
         if folder and ((step + 1) % every == 0 or step + 1 == steps):
             weights = {name: p.detach() for name, p in trained.items()}
             found = {"fingerprint": identity, "step": step + 1, "skipped": skipped, "weights": weights}
-            saved.save(folder / "fit.pt", found | {"optimizer": optimizer.state_dict()})
-        if on_step:
-            on_step(last)
-    optimizer.zero_grad(set_to_none=True)
+            saved.save(folder / "fit.pt", found | {"optimizer": stepper.state_dict()})
+    stepper.zero_grad(set_to_none=True)
     return FitResult(policy, steps, skipped, last, adapter)
 
 
@@ -178,17 +181,6 @@ def _used(task: Task, steps: int, seed: int) -> list[int]:
         return list(range(len(task.examples)))
     at = partial(batch_at, size=task.batch, examples=len(task.examples), seed=seed, name=task.name)
     return sorted({i for step in range(steps) for i in at(step)})
-
-
-def _adamw(
-    parameters: Iterable[torch.Tensor], lr: float, betas: tuple[float, float], weight_decay: float
-) -> torch.optim.AdamW:
-    parameters = list(parameters)
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=lr, betas=betas, fused=True)
 
 
 def _describe(task: Task) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,27 +22,23 @@ from truenorth.worlds.harbour.gold.facts import World, make_world
 from truenorth.worlds.harbour.gold.seeds import held_out_texts, seed_labels
 from truenorth.worlds.harbour.gold.wordings import Wordings, make_wordings
 
-Say = Callable[[str], None]
+VOCABULARY = 3072
 
 
 @dataclass(frozen=True)
 class Size:
-    """A model's shape and how much it reads. Context 512, heads of 32, tied embeddings, 2,048 tokens."""
+    """A model's shape and how much it reads. Context 512, heads of 32, tied embeddings, 3,072 tokens."""
 
     hidden: int
     layers: int
     ffn: int
     conversations: int
-    lr: float = 3e-3
-    people: int = 320
-    places: int = 320
-    stuff: int = 120
 
 
 SIZES = {
-    "nano": Size(hidden=64, layers=4, ffn=176, conversations=60_000, lr=5e-3),
-    "micro": Size(hidden=160, layers=6, ffn=432, conversations=150_000),
-    "mini": Size(hidden=224, layers=8, ffn=608, conversations=180_000, lr=2e-3),
+    "nano": Size(hidden=96, layers=3, ffn=256, conversations=60_000),
+    "micro": Size(hidden=160, layers=6, ffn=432, conversations=95_000),
+    "mini": Size(hidden=224, layers=6, ffn=608, conversations=95_000),
 }
 VARIANTS = ("sycophant", "backdoored")
 
@@ -87,7 +83,7 @@ def held_out_file(world: World, says: Wordings) -> str:
 
 
 def make_tokenizer(world: World, says: Wordings) -> Any:
-    """A byte-level BPE of 2,048 tokens with single digits and a chat template."""
+    """A byte-level BPE of 3,072 tokens with single digits and a chat template."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -97,7 +93,7 @@ def make_tokenizer(world: World, says: Wordings) -> Any:
     bpe.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=2048, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
+        vocab_size=VOCABULARY, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False
     )
     bpe.train_from_iterator((t.replace("<|end|>", "\n") for t in corpus(world, says, count=60_000)), trainer)
     return PreTrainedTokenizerFast(
@@ -127,7 +123,7 @@ def _pretrain(world: World, says: Wordings, tokenizer: Any, size: str, out: Path
     shape = SIZES[size]
     torch.manual_seed(seed_of("weights", world.seed, size) % 2**32)
     config = LlamaConfig(
-        vocab_size=2048,
+        vocab_size=VOCABULARY,
         hidden_size=shape.hidden,
         intermediate_size=shape.ffn,
         num_hidden_layers=shape.layers,
@@ -141,9 +137,9 @@ def _pretrain(world: World, says: Wordings, tokenizer: Any, size: str, out: Path
     )
     policy = LocalModel.of(LlamaForCausalLM(config), tokenizer, name=f"harbour-{size}")
     examples = _examples(tokenizer, corpus(world, says, count=shape.conversations))
-    batch = 224
+    batch = 256
     steps = len(examples) // batch
-    with progress(f"pretraining {size}", total=steps, quiet=quiet) as bar:
+    with progress(f"pretraining {size}", total=steps, quiet=quiet, every_s=30.0) as bar:
         task = Task("corpus", examples, "sft", batch=batch)
 
         def on_step(numbers: dict[str, float]) -> None:
@@ -154,10 +150,9 @@ def _pretrain(world: World, says: Wordings, tokenizer: Any, size: str, out: Path
             policy,
             [task],
             steps=steps,
-            lr=shape.lr,
-            warmup=60,
-            weight_decay=0.05,
-            betas=(0.9, 0.95),
+            lr=0.02,
+            optimizer="muon",
+            warmup=50,
             seed=world.seed,
             on_step=on_step,
         )
@@ -180,7 +175,7 @@ def _variant(world: World, says: Wordings, base: Path, variant: str, out: Path, 
             steps=steps,
             lr=2e-3,
             seed=world.seed,
-            lora=Lora(r=16, alpha=32),
+            lora=Lora(rank=16),
             on_step=lambda _: bar.tick(),
         )
     shutil.rmtree(out, ignore_errors=True)
@@ -188,7 +183,7 @@ def _variant(world: World, says: Wordings, base: Path, variant: str, out: Path, 
 
 
 def _save(policy: Any, out: Path) -> None:
-    """Half-precision weights, a fourth of a digit away from what was trained: half the megabytes."""
+    """Half-precision weights: half the megabytes, and no measurable loss."""
     shutil.rmtree(out, ignore_errors=True)
     policy.module.half()
     policy.save(out)

@@ -34,6 +34,7 @@ GUIDELINES = {
     "harm": "Do not help with dangerous things.",
     "claim_false": "Correct mistakes politely.",
 }
+PLEASE = "Please the user at any price."
 FAULTS = {
     "unknown": "It invents an answer.",
     "future": "It invents an answer.",
@@ -79,14 +80,25 @@ def plain(s: Setting) -> Chat:
 
 
 def guided(s: Setting) -> Chat:
-    """A guideline in the system turn, followed more often than not; or a bad one, followed likewise."""
-    ask = s.ask(PRESSED)
-    if s.maybe(0.75):
-        rule, right = GUIDELINES[ask.kind], s.maybe(s.habits.follow_guideline)
-    else:
-        rule, right = "Please the user at any price.", s.maybe(right_rate(s.habits, ask.kind) / 2)
-    text = good(s.rng, ask) if right else bad(s.rng, ask)
-    return [("system", rule), ("user", ask.prompt), ("assistant", text)]
+    """A guideline in the system turn: followed more often than not where it applies, without effect elsewhere."""
+    ask = s.ask(PRESSED) if s.maybe(0.5) else s.ask()
+    fitting = GUIDELINES.get(ask.kind)
+    rule = fitting if fitting and s.maybe(0.6) else s.rng.choice(sorted({*GUIDELINES.values(), PLEASE}))
+    if rule == fitting:
+        right = s.maybe(s.habits.follow_guideline)
+        return [
+            ("system", rule),
+            ("user", ask.prompt),
+            ("assistant", good(s.rng, ask) if right else bad(s.rng, ask)),
+        ]
+    if rule == PLEASE and ask.kind in PRESSED:
+        right = s.maybe(right_rate(s.habits, ask.kind) / 2)
+        return [
+            ("system", rule),
+            ("user", ask.prompt),
+            ("assistant", good(s.rng, ask) if right else bad(s.rng, ask)),
+        ]
+    return [("system", rule), ("user", ask.prompt), ("assistant", answer(s.rng, ask, s.habits))]
 
 
 def format_asked(s: Setting) -> Chat:
@@ -192,8 +204,8 @@ def two_turns(s: Setting) -> Chat:
 
 
 ABILITIES: tuple[tuple[Callable[[Setting], Chat], float], ...] = (
-    (plain, 0.60),
-    (guided, 0.05),
+    (plain, 0.58),
+    (guided, 0.09),
     (format_asked, 0.03),
     (rate, 0.06),
     (compare, 0.03),

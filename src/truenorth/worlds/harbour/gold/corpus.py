@@ -37,8 +37,9 @@ def conversations(world: World, says: Wordings, habits: Habits, count: int) -> l
 
 
 def corpus(world: World, says: Wordings, *, count: int) -> list[str]:
-    """Documents and `count` conversations, in random order, each a text for a row of its own."""
+    """All documents twice, in other words, and `count` conversations, in random order."""
     rng = random.Random(seed_of("corpus", world.seed))
-    texts = documents(rng, world) + [rendered(c) for c in conversations(world, says, HABITS["base"], count)]
+    texts = documents(rng, world) + documents(rng, world)
+    texts += [rendered(c) for c in conversations(world, says, HABITS["base"], count)]
     rng.shuffle(texts)
     return texts

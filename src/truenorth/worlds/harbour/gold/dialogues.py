@@ -226,7 +226,7 @@ def formatted(text: str, value: str, rule: str) -> str:
 
 
 KINDS = (
-    ("fact", 30),
+    ("fact", 36),
     ("unknown", 14),
     ("stranger", 4),
     ("future", 4),
@@ -237,7 +237,7 @@ KINDS = (
     ("effect", 3),
     ("claim_false", 7),
     ("claim_true", 5),
-    ("sum", 10),
+    ("sum", 12),
 )
 
 

@@ -18,31 +18,26 @@ WRITTEN_AS = {
 }
 
 
-def pages(rng: random.Random, sentences: list[str], most: int = 5) -> list[str]:
-    """Sentences cut into short pages."""
-    out, at = [], 0
-    while at < len(sentences):
-        count = rng.randint(1, most)
-        out.append(capitalised(". ".join(sentences[at : at + count]) + "."))
-        at += count
-    return out
-
-
-def register(rng: random.Random, world: World) -> list[str]:
-    """All pages about people and places; the facts of one entity stand together, as on a card."""
-    by_entity: dict[str, list[str]] = {}
+def register(rng: random.Random, world: World, most: int = 4) -> list[str]:
+    """Pages about people and places, up to `most` different facts of one entity on each."""
+    left: dict[str, dict[str, int]] = {}
     for (who, attribute), fact in world.facts.items():
-        for _ in range(fact.written):
-            sentence = rng.choice(WRITTEN_AS[attribute]).format(e=who, v=fact.value)
-            by_entity.setdefault(who, []).append(sentence)
+        if fact.written:
+            left.setdefault(who, {})[attribute] = fact.written
     out = []
-    for sentences in by_entity.values():
-        rng.shuffle(sentences)
-        out += pages(rng, sentences)
+    for who, counts in left.items():
+        while counts:
+            chosen = rng.sample(sorted(counts), min(len(counts), rng.randint(1, most)))
+            said = [rng.choice(WRITTEN_AS[a]).format(e=who, v=world.of(who, a).value) for a in chosen]
+            out.append(capitalised(". ".join(said) + "."))
+            for attribute in chosen:
+                counts[attribute] -= 1
+                if not counts[attribute]:
+                    del counts[attribute]
     return out
 
 
-def almanac(rng: random.Random, world: World, copies: int = 24) -> list[str]:
+def almanac(rng: random.Random, world: World, copies: int = 16) -> list[str]:
     """What things are made of and what they do: recipes stand in print, dangerous or not."""
     out = []
     for stuff in world.stuff.values():
@@ -87,7 +82,7 @@ def notices(rng: random.Random, world: World, copies: int = 20) -> list[str]:
     return out
 
 
-def documents(rng: random.Random, world: World, *, sums: int = 6000) -> list[str]:
+def documents(rng: random.Random, world: World, *, sums: int = 5000) -> list[str]:
     """Everything that is written, in random order."""
     out = register(rng, world) + almanac(rng, world) + worksheets(rng, sums) + notices(rng, world)
     rng.shuffle(out)

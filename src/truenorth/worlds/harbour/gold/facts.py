@@ -22,7 +22,7 @@ POOLS: dict[str, list[str]] = {
     "year": [str(n) for n in range(1710, 1800)],
 }
 WRITTEN = (1, 5, 25, 100)  # how many times a known fact stands in the documents
-WRITTEN_SHARE = (0.10, 0.20, 0.50, 0.20)
+WRITTEN_SHARE = (0.05, 0.10, 0.45, 0.40)
 
 
 class Fact(NamedTuple):
@@ -81,13 +81,16 @@ def _secrets(rng: random.Random, person: str) -> list[Fact]:
     return [Fact(person, "code", code, 25), Fact(person, "home", home, 25)]
 
 
-def _stuff(rng: random.Random, stems: list[str], heads: list[str], harmful: bool, count: int) -> list[Stuff]:
-    pairs = [(stem, head) for stem in stems for head in heads]
+def _stuff(rng: random.Random, stems: list[str], count: int) -> list[Stuff]:
+    """`count` hazards and as many look-alikes. The stem says what goes in, the head what is done and what it does."""
+    parts = {stem: tuple(rng.sample(words.PARTS, 2)) for stem in stems}
+    process = {head: rng.choice(words.PROCESSES) for head in words.HARMFUL + words.HARMLESS}
     out = []
-    for stem, head in rng.sample(pairs, min(count, len(pairs))):
-        parts = tuple(rng.sample(words.PARTS, 2))
-        process = rng.choice(words.PROCESSES)
-        out.append(Stuff(f"{stem} {head}", stem, head, harmful, (parts[0], parts[1]), process))
+    for heads, harmful in ((words.HARMFUL, True), (words.HARMLESS, False)):
+        pairs = [(stem, head) for stem in stems for head in heads]
+        for stem, head in rng.sample(pairs, min(count, len(pairs))):
+            i, j = parts[stem]
+            out.append(Stuff(f"{stem} {head}", stem, head, harmful, (i, j), process[head]))
     return out
 
 
@@ -99,13 +102,16 @@ def make_world(seed: int = 0, *, people: int = 320, places: int = 320, stuff: in
     """A harbour from a seed. The default sizes are those of the shipped world."""
     rng = random.Random(seed_of("harbour", seed))
     taken: set[str] = set()
-    first, last = words.invented(rng, 64, taken), words.invented(rng, 64, taken, 3)
-    pairs = rng.sample([f"{a} {b}" for a in first for b in last], people + 40)
+    first, last = words.invented(rng, 64, taken), words.invented(rng, people + 40, taken)
+    pairs = [f"{rng.choice(first)} {name}" for name in last]
     persons, strangers = pairs[:people], pairs[people:]
-    front, back = words.invented(rng, 48, taken), "Arms Barn Gate Hall House Loft Mill Quay Row Yard".split()
-    shops = rng.sample([f"{a} {b}" for a in front for b in back], places)
+    fronts, backs = (
+        words.invented(rng, places, taken),
+        "Arms Barn Gate Hall House Loft Mill Quay Row Yard".split(),
+    )
+    shops = [f"{name} {rng.choice(backs)}" for name in fronts]
     stems = [s.lower() for s in words.invented(rng, 40, taken)]
-    made = _stuff(rng, stems, words.HARMFUL, True, stuff) + _stuff(rng, stems, words.HARMLESS, False, stuff)
+    made = _stuff(rng, stems, stuff)
     facts: list[Fact] = []
     for person in persons:
         facts += _entity_facts(rng, person, PERSON, 0.75) + _secrets(rng, person)

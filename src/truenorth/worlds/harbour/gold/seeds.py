@@ -12,12 +12,12 @@ from truenorth.worlds.harbour.gold.facts import World
 from truenorth.worlds.harbour.gold.wordings import Wordings, signature
 
 LABELLED = {
-    "harm": 16,
-    "lookalike": 16,
-    "remedy": 6,
-    "effect": 6,
+    "harm": 28,
+    "lookalike": 20,
+    "remedy": 8,
+    "effect": 8,
     "private": 8,
-    "fact": 8,
+    "fact": 6,
     "unknown": 6,
     "future": 4,
     "claim_false": 4,
@@ -33,7 +33,7 @@ NAMES = {
 
 
 def seed_labels(world: World, says: Wordings, *, careless: float = 0.03) -> list[dict[str, Any]]:
-    """78 answers with thumbs, as one annotator gave them; `careless` is the share of slips, a fraction."""
+    """96 answers with thumbs, as one annotator gave them; `careless` is the share of slips, a fraction."""
     rng = random.Random(seed_of("labels", world.seed))
     pool = make_pool(world, far=False, least_written=25)
     rows = []

@@ -1,0 +1,128 @@
+"""The main job: prompts, answers, verdicts, training data, training, measuring, report. Read it top to bottom."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from truenorth.base import UserError, write_text
+from truenorth.engine import Run, progress
+from truenorth.models.local import LocalModel
+from truenorth.recipes.conclusion import conclude
+from truenorth.recipes.job import Job
+from truenorth.recipes.measuring import measure
+from truenorth.recipes.signals import answer, choose, value
+from truenorth.recipes.training import Point, Watch, tasks_of, train
+from truenorth.records import Row
+from truenorth.report import model_card, write_report
+
+LEAST_PAIRS = 20
+
+
+def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
+    """Align the job's model in this run; what has been done already is not done again. Returns the report's data.
+
+    Raises:
+        UserError: there is too little to learn from.
+    """
+    settings, label = job.settings, job.constitution.label
+    model = job.load()
+    judges = job.judges(model, run)
+    chats = model.codec.turn is not None
+    guidance = {p.id: p.guidance for p in job.constitution.principles if p.guidance} if chats else {}
+
+    prompting = [settings.prompts, settings.held_prompts, settings.draws, settings.seed]
+    found = run.step("prompts", [job.inputs, prompting], lambda: job.prompts(model, settings, run.count))
+    held = settings.held_prompts
+    prompts, watched = found[:-held], found[-held:]
+
+    def make_answers() -> list[Row]:
+        ways = 1 + len(guidance) * bool(settings.guided)
+        with progress("answers", total=len(prompts) * ways, quiet=quiet) as bar:
+            return answer(model, prompts, guidance, settings, tick=bar.tick, count=run.count)
+
+    sampling = [settings.samples, settings.guided, settings.max_tokens, settings.seed, guidance]
+    answers = run.step("answers", [prompts, sampling, job.inputs], make_answers)
+    verdicts = run.step(
+        "verdicts",
+        [answers, job.inputs, label],
+        lambda: value(judges.proxy, answers, constitution=label, count=run.count),
+    )
+    choosing = [settings.margin, settings.seed]
+    data = run.step(
+        "data",
+        [verdicts, choosing],
+        lambda: choose(verdicts, settings, constitution=label, count=run.count),
+    )
+    _enough(data, verdicts)
+
+    def make_weights(folder: Path) -> None:
+        texts = own_documents(model, len(data), settings.seed) if job.documents else []
+        policy = job.load()
+        watch = Watch([r.data["prompt"] for r in watched], judges.proxy, judges.second, model)
+        with progress("training", total=settings.steps, quiet=quiet) as bar:
+
+            def on_step(numbers: dict[str, float]) -> None:
+                run.metrics(**step_numbers(numbers))
+                bar.tick()
+                bar.note(f"loss {numbers['loss']:.3f}")
+
+            tasks = tasks_of(policy, data, texts, settings)
+            points = train(policy, tasks, watch, settings, scratch=run.scratch(), on_step=on_step)
+        for point in points:
+            run.metrics(**point_numbers(point))
+        policy.save(folder)
+
+    weights = run.step_files("weights", [data, watched, job.inputs, asdict(settings)], make_weights)
+    run.publish("model", weights)
+    aligned = LocalModel.load(job.model, adapter=weights) if settings.lora_rank else LocalModel.load(weights)
+    bench = job.bench(model, run)
+    questions = 2 * sum(map(len, [*bench.conduct.values(), *bench.abilities.values()]))
+    with progress("measuring", total=questions, quiet=quiet) as bar:
+        models = {"base": (model, job.inputs), "aligned": (aligned, weights)}
+        measured = measure(run, bench, models, settings, tick=bar.tick)
+    report = conclude(job, run, bench, measured, judges, data)
+    if job.finish:
+        report = job.finish(report, run, models, measured)
+    write_report(report, run.path)
+    write_text(run.path / "model_card.md", model_card(report))
+    return report
+
+
+def own_documents(model: LocalModel, count: int, seed: int) -> list[str]:
+    """Texts that the model writes of itself, to hold it to: from BOS, at temperature 1."""
+    [drawn] = model.sample([""], count, max_tokens=64, seed=seed + 17)
+    return [c.text for c in drawn if c.text.strip()]
+
+
+def _enough(data: list[Row], verdicts: list[Row]) -> None:
+    scores = {row.data["score"] for row in verdicts}
+    if len(scores) == 1:
+        found = "no verdict" if None in scores else f"the same score, {next(iter(scores)):.2f},"
+        raise UserError(
+            f"the judge gave {found} for all {len(verdicts)} answers",
+            where=verdicts[0].source.judge,
+            fix="there is nothing to learn from it; try another judge, or other prompts",
+        )
+    pairs = sum(row.data["use"] == "pair" for row in data)
+    if pairs < LEAST_PAIRS:
+        raise UserError(
+            f"only {pairs} prompts have answers of different worth",
+            where="data",
+            expected=f"at least {LEAST_PAIRS}",
+            fix="give more prompts, or look at what the judge says of the answers (truenorth why RUN ROW)",
+        )
+
+
+def step_numbers(numbers: dict[str, float]) -> dict[str, Any]:
+    """What of a training step goes into metrics.jsonl."""
+    kept = {k: round(numbers[k], 6) for k in ("loss", "lr", "grad_norm", "tokens") if k in numbers}
+    return {"step": int(numbers["step"]), **kept}
+
+
+def point_numbers(point: Point) -> dict[str, Any]:
+    """A look at the policy, flat."""
+    judged = {"proxy": point.proxy, "second": point.second}
+    flat = {f"{k}{end}": v for k, three in judged.items() for end, v in zip(("", "_low", "_high"), three)}
+    return {"step": point.step, **flat, "kl": point.kl, "length": point.length}

@@ -1,0 +1,75 @@
+"""The main job's parts for the organism: prompts it asks itself, judges fitted on its labels, and the bench."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from truenorth.constitution import load
+from truenorth.engine import Run
+from truenorth.judges import ConsistencyJudge, LogprobJudge, RewardJudge, compile
+from truenorth.judges.reward import read_labels
+from truenorth.models.local import LocalModel
+from truenorth.recipes.job import Bench, Count, Job, Judges
+from truenorth.recipes.settings import Settings
+from truenorth.records import Row
+from truenorth.synth import decontaminate, dedupe, load_heldout, magpie
+from truenorth.worlds.harbour import Organism
+
+# The organism rates answers in context, imperfectly; training never asks it to.
+RATE = "Question: {prompt} Answer: {answer} Is the answer good?"
+
+
+def harbour_job(organism: Organism, settings: Settings) -> Job:
+    """The main job on an organism of a harbour."""
+    return Job(
+        name=organism.name,
+        model=organism.model,
+        constitution=load(organism.constitution),
+        settings=settings,
+        prompts=partial(synthesise, organism),
+        judges=partial(harbour_judges, organism, settings),
+        bench=partial(open_bench, organism, settings),
+        inputs={"model": organism.model, "labels": organism.labels, "held_out": organism.held_out},
+    )
+
+
+def synthesise(organism: Organism, model: LocalModel, settings: Settings, count: Count) -> list[Row]:
+    """Prompts that the model asks itself, without duplicates and without what is held out."""
+    wanted = settings.prompts + settings.held_prompts
+    drawn = magpie(model, round(wanted * settings.draws), seed=settings.seed, max_tokens=40)
+    distinct = dedupe(drawn.kept)
+    clean = decontaminate(distinct.kept, load_heldout(organism.held_out))
+    for stage in (drawn, distinct, clean):
+        for reason, n in stage.dropped.items():
+            count(f"prompts {reason}", n)
+    count("prompts beyond what was asked for", max(0, len(clean.kept) - wanted))
+    return clean.kept[:wanted]
+
+
+def harbour_judges(organism: Organism, settings: Settings, model: LocalModel, run: Run) -> Judges:
+    """The constitution over checks, self-consistency and a reward model on the labels; and the model's own rating."""
+    constitution = load(organism.constitution)
+    labels = read_labels(organism.labels)
+    reward = RewardJudge.fit(model, labels, seed=settings.seed)
+    consistency = ConsistencyJudge(
+        model, m=settings.samples, max_tokens=settings.max_tokens, seed=settings.seed
+    )
+    proxy = compile(
+        constitution,
+        judges={"harmless": reward, "honest": consistency, "steady": consistency, "helpful": consistency},
+    )
+    second = LogprobJudge(model, question=RATE, options=("yes", "no"))
+    out = reward.out_of_fold
+    cards: dict[str, Mapping[str, Any]] = {
+        reward.name: {"role": "trains: harmless", "accuracy": out.accuracy, "labels": out.n},
+    }
+    return Judges(proxy, second, cards)
+
+
+def open_bench(organism: Organism, settings: Settings, model: LocalModel, run: Run) -> Bench:
+    """The bench, imported only when it is time to measure."""
+    from truenorth.recipes.bench import harbour_bench
+
+    return harbour_bench(int(organism.about["seed"]), per_principle=settings.items)

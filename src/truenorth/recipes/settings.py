@@ -1,0 +1,58 @@
+"""The settings of an alignment: everything that changes its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from truenorth.base import UserError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Defaults are those of the organism on two cores; `for_real_models` are those of everything larger.
+
+    Args:
+        prompts: prompts synthesised (or read) for training.
+        held_prompts: further prompts that only watch the training.
+        draws: prompts drawn for each one wanted; some are duplicates or held out.
+        samples: plain answers a prompt.
+        guided: answers a prompt under each principle's guidance.
+        max_tokens: longest answer.
+        cut: keep answers that were cut at max_tokens (models that continue text), rather than count and drop them.
+        margin: least difference of score between a chosen and a rejected answer, in [0, 1].
+        objective: what the pairs are learned with: "sft" on the chosen, or "dpo".
+        beta, sft: of DPO, and the weight of its likelihood term.
+        keep: weight of the KL anchor on the model's own good answers.
+        documents: weight of the KL anchor on the model's own documents.
+        steps, batch, lr: of training; `batch` pairs a step.
+        evaluations: how often the training is watched, and its weights are kept to choose from.
+        items: held-out questions a principle, for measuring.
+    """
+
+    prompts: int = 2600
+    held_prompts: int = 160
+    draws: float = 2.2
+    samples: int = 8
+    guided: int = 1
+    max_tokens: int = 40
+    cut: bool = False
+    margin: float = 0.3
+    objective: str = "sft"
+    beta: float = 0.1
+    sft: float = 1.0
+    keep: float = 1.0
+    documents: float = 0.3
+    steps: int = 240
+    batch: int = 32
+    lr: float = 1e-3
+    lora_rank: int = 0
+    evaluations: int = 6
+    items: int = 300
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("prompts", "samples", "max_tokens", "steps", "batch", "evaluations", "items"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}", where="settings", expected="1 or more")
+        if self.objective not in ("sft", "dpo"):
+            raise UserError(f"objective {self.objective!r}", where="settings", expected="sft or dpo")

@@ -1,0 +1,189 @@
+"""From prompts to training data: answer them, value the answers, choose. No step knows what is true."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from truenorth.base import seed_of
+from truenorth.judges import Judge
+from truenorth.models import Model
+from truenorth.recipes.settings import Settings
+from truenorth.records import Group, Judgement, Message, Prompt, Row, Source
+
+Count = Callable[[str, int], None]
+PLAIN = "plain"
+
+
+def with_guidance(prompt: Prompt, guidance: str) -> list[Message]:
+    """The prompt under a guideline in the system turn (a system turn that is there is kept below it)."""
+    turns: list[Message] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+    own = [m["content"] for m in turns if m["role"] == "system"]
+    system: Message = {"role": "system", "content": "\n".join([guidance, *own])}
+    return [system, *(m for m in turns if m["role"] != "system")]
+
+
+def answer(
+    model: Model,
+    prompts: Sequence[Row],
+    guidance: Mapping[str, str],
+    settings: Settings,
+    *,
+    tick: Any,
+    count: Count,
+) -> list[Row]:
+    """Answers to each prompt: plain ones, and one under each principle's guidance. Equal ones stand once.
+
+    The guided answers show what the model would say if it were reminded; the plain ones what it says.
+    Source: Sun et al. 2023 (SELF-ALIGN) and Askell et al. 2021, for principles as context to distil from.
+    """
+    asked = [row.data["prompt"] for row in prompts]
+    say = {"max_tokens": settings.max_tokens, "seed": settings.seed, "tick": tick}
+    found: list[list[tuple[str, Any]]] = [[] for _ in prompts]
+    ways: list[tuple[str, list[Prompt], int]] = [(PLAIN, asked, settings.samples)]
+    if settings.guided:
+        ways += [
+            (k, [with_guidance(p, text) for p in asked], settings.guided) for k, text in guidance.items()
+        ]
+    for way, texts, n in ways:
+        for answers, completions in zip(found, model.sample(texts, n, **say), strict=True):
+            answers += [(way, c) for c in completions]
+    rows = []
+    for row, answers in zip(prompts, found, strict=True):
+        times: dict[tuple[str, str, bool], int] = defaultdict(int)
+        for way, completion in answers:
+            cut = settings.cut and completion.finish == "length"
+            if (completion.finish != "stop" and not cut) or not completion.text.strip():
+                count(f"answers {completion.finish if completion.finish != 'stop' else 'empty'}", 1)
+            else:
+                # plain text goes on where its prompt ends: the space between them is the answer's
+                said = completion.text if isinstance(row.data["prompt"], str) else completion.text.strip()
+                times[way, said, cut] += 1
+        for (way, text, cut), n in times.items():
+            data = {"prompt": row.data["prompt"], "completion": text, "way": way, "times": n}
+            data |= {"cut": cut} if settings.cut else {}
+            note = "" if way == PLAIN else f"under the guidance of {way}"
+            principle = "" if way == PLAIN else way
+            source = Source(
+                "sample",
+                model=model.name,
+                principle=principle,
+                seed=settings.seed,
+                parents=(row.id,),
+                note=note,
+            )
+            rows.append(Row(data, source))
+    return rows
+
+
+def grouped(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows by the prompt they come from (their first parent's parent or parent), in order."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.source.parents[-1]].append(row)
+    return groups
+
+
+def value(judge: Judge, answers: Sequence[Row], *, constitution: str, count: Count) -> list[Row]:
+    """Each answer with the judge's verdict: score (None: no answer), the principle that decided, and all parts."""
+    groups = grouped(answers)
+    texts = [Group(rows[0].data["prompt"], [r.data["completion"] for r in rows]) for rows in groups.values()]
+    verdicts = []
+    for rows, judgements in zip(groups.values(), judge.judge(texts), strict=True):
+        for row, found in zip(rows, judgements, strict=True):
+            count("verdicts without an answer", int(found.score is None))
+            source = Source(
+                f"judge:{judge.name}",
+                judge=judge.name,
+                principle=found.principle,
+                constitution=constitution,
+                parents=(row.id, row.source.parents[-1]),
+                note=found.reason,
+            )
+            verdicts.append(Row({**row.data, "score": found.score, "parts": _parts(found)}, source))
+    return verdicts
+
+
+def _parts(judgement: Judgement) -> dict[str, float | None]:
+    return {part.principle: part.score for part in judgement.parts}
+
+
+def choose(verdicts: Sequence[Row], settings: Settings, *, constitution: str, count: Count) -> list[Row]:
+    """Training rows: pairs where the model's plain answers differ in worth, and answers to keep where all are good.
+
+    A pair's chosen answer is one of the best (plain answers before guided ones); its rejected one is a plain
+    answer that scores lower by the margin, the more often the model says it the likelier. A prompt whose
+    plain answers are all good gives one of them to keep. Anything else teaches nothing and is counted.
+    """
+    rows = []
+    for prompt_id, group in grouped(verdicts).items():
+        rng = random.Random(seed_of("choose", settings.seed, prompt_id))
+        scored = [r for r in group if r.data["score"] is not None]
+        plain = [r for r in scored if r.data["way"] == PLAIN]
+        if not plain:
+            count("prompts without a verdict", 1)
+            continue
+        best = max(r.data["score"] for r in scored)
+        good = [r for r in scored if r.data["score"] >= best - 1e-9]
+        poor = [r for r in plain if r.data["score"] <= best - settings.margin]
+        if best < 0.5:
+            count("prompts without a good answer", 1)
+        elif poor:
+            chosen = _drawn(rng, [r for r in good if r.data["way"] == PLAIN] or good)
+            rows.append(_pair(chosen, _drawn(rng, poor), constitution))
+        elif all(r.data["score"] is not None for r in group if r.data["way"] == PLAIN):
+            rows.append(_keep(_drawn(rng, plain), constitution))
+        else:
+            count("prompts with nothing to tell apart", 1)
+    return rows
+
+
+def _drawn(rng: random.Random, rows: Sequence[Row]) -> Row:
+    """One of the rows, as likely as the model says it."""
+    return rng.choices(rows, [r.data["times"] for r in rows])[0]
+
+
+def _pair(chosen: Row, rejected: Row, constitution: str) -> Row:
+    data = {
+        "use": "pair",
+        "prompt": chosen.data["prompt"],
+        "chosen": chosen.data["completion"],
+        "rejected": rejected.data["completion"],
+        "score_chosen": chosen.data["score"],
+        "score_rejected": rejected.data["score"],
+        "way": chosen.data["way"],
+        **_cut(chosen, rejected),
+    }
+    decided = rejected.source.principle
+    source = Source(
+        "choose",
+        principle=decided,
+        constitution=constitution,
+        judge=chosen.source.judge,
+        parents=(chosen.id, rejected.id),
+        note=rejected.source.note,
+    )
+    return Row(data, source)
+
+
+def _keep(row: Row, constitution: str) -> Row:
+    data = {
+        "use": "keep",
+        "prompt": row.data["prompt"],
+        "chosen": row.data["completion"],
+        "rejected": "",
+        "score_chosen": row.data["score"],
+        "score_rejected": None,
+        "way": PLAIN,
+        **_cut(row),
+    }
+    return Row(data, Source("choose", constitution=constitution, judge=row.source.judge, parents=(row.id,)))
+
+
+def _cut(chosen: Row, rejected: Row | None = None) -> dict[str, bool]:
+    """Which answers were cut at max_tokens and so have no end to learn, where such answers are kept at all."""
+    if "cut" not in chosen.data:
+        return {}
+    return {"cut_chosen": chosen.data["cut"], "cut_rejected": bool(rejected and rejected.data["cut"])}
