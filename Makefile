@@ -21,6 +21,7 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make the virtual environment (every target below does this first, once)
+	@echo "ready: $(VENV)"
 
 # Not made again until pyproject.toml changes; the stamp comes last, so an interrupted set-up is taken up again.
 $(READY): pyproject.toml
