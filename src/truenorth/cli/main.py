@@ -37,9 +37,15 @@ def commands() -> dict[str, str]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         if {"run", "add_arguments"} <= functions and not path.stem.startswith("_"):
-            found[path.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
+            found[path.stem] = _about(path.stem, tree)
     order = [*(name for name in FIRST if name in found), *(name for name in found if name not in FIRST)]
     return {name: found[name] for name in order}
+
+
+def _about(name: str, tree: ast.Module) -> str:
+    """The first line of a module's docstring, without the command itself and the full stop."""
+    first = (ast.get_docstring(tree) or "").partition("\n")[0].removeprefix(f"`truenorth {name}`:").strip()
+    return first[:1].upper() + first[1:].removesuffix(".")
 
 
 def overview() -> str:

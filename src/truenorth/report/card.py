@@ -10,7 +10,7 @@ import yaml
 
 from truenorth.report import words
 from truenorth.report.schema import Comparison, Report, Target, check
-from truenorth.report.verdict import headline, status, verdict
+from truenorth.report.verdict import headline, status, title_of, verdict
 
 
 def model_card(data: Mapping[str, Any]) -> str:
@@ -25,9 +25,9 @@ def model_card(data: Mapping[str, Any]) -> str:
         f"---\n{yaml.safe_dump(_front_matter(report), sort_keys=False, allow_unicode=True)}---",
         f"# {_flat(report.title)}",
         f"**{headline(told)}.** {_flat(told.sentence)}",
-        _results(report.set, report.set_description, report.principles),
-        *(_results(name, s.description, s.principles) for name, s in report.sets.items()),
-        _results("facts and skills", "", report.capability) if report.capability else "",
+        _results(report, report.set, report.set_description, report.principles),
+        *(_results(report, name, s.description, s.principles) for name, s in report.sets.items()),
+        _results(report, "facts and skills", "", report.capability) if report.capability else "",
         _targets(report),
         _making(report),
         "\n".join(f"- {_flat(note)}" for note in report.notes),
@@ -44,7 +44,7 @@ def _front_matter(report: Report) -> dict[str, Any]:
             "task": {"type": "text-generation"},
             "dataset": {"name": f"{report.title} ({report.set})", "type": "truenorth"},
             "metrics": [
-                {"type": name, "name": c.title or name, "value": round(c.aligned.mean, 4)}
+                {"type": name, "name": title_of(report, name), "value": round(c.aligned.mean, 4)}
                 for name, c in report.principles.items()
                 if c.aligned.mean is not None
             ],
@@ -54,7 +54,7 @@ def _front_matter(report: Report) -> dict[str, Any]:
     return front | {"model-index": [{"name": name, "results": results}]}
 
 
-def _results(name: str, about: str, comparisons: Mapping[str, Comparison]) -> str:
+def _results(report: Report, name: str, about: str, comparisons: Mapping[str, Comparison]) -> str:
     lines = [
         f"## Measured: {_flat(name)}",
         "",
@@ -64,7 +64,7 @@ def _results(name: str, about: str, comparisons: Mapping[str, Comparison]) -> st
     ]
     for key, c in comparisons.items():
         cells = [
-            c.title or key,
+            title_of(report, key),
             _estimate(c, "base"),
             _estimate(c, "aligned"),
             _difference(c),

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from truenorth.report import words
 from truenorth.report.schema import Comparison, Report, check
-from truenorth.report.verdict import verdict
+from truenorth.report.verdict import title_of, verdict
 
 COLOURS = {"better": "green", "worse": "red", "changed": "yellow", "unclear": "dim"}
 
@@ -38,7 +38,7 @@ def console_table(data: Mapping[str, Any]) -> Table:
     )
     table.add_column("")
     for name in sets:
-        table.add_column(Text(f"{name}: base → aligned"), no_wrap=True)
+        table.add_column(Text(f"{name}: base → aligned"))
     _add(table, report, sets)
     if any(abilities.values()):
         table.add_section()
@@ -47,13 +47,9 @@ def console_table(data: Mapping[str, Any]) -> Table:
 
 
 def _add(table: Table, report: Report, sets: Mapping[str, Mapping[str, Comparison]]) -> None:
-    known = report.constitution.principles if report.constitution else {}
     for name in dict.fromkeys(name for members in sets.values() for name in members):
         found = [members.get(name) for members in sets.values()]
-        title = next((c.title for c in found if c and c.title), "") or (
-            known[name].title if name in known else ""
-        )
-        table.add_row(Text(words.shown(title or name)), *(_cell(c) for c in found))
+        table.add_row(Text(words.shown(title_of(report, name))), *(_cell(c) for c in found))
 
 
 def _cell(c: Comparison | None) -> Text:
@@ -63,6 +59,6 @@ def _cell(c: Comparison | None) -> Text:
     told.append(words.number(c.aligned.mean, c.unit), style="bold")
     if c.paired:
         spread = words.difference_interval(c.paired, c.unit)
-        told.append(f"  {words.difference(c.paired, c.unit)}", style=COLOURS[words.change(c)])
+        told.append("  " + words.difference(c.paired, c.unit), style=COLOURS[words.change(c)])
         told.append(f" ({spread})" if spread else "", style="dim")
     return told

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from truenorth.engine import duration
 from truenorth.report import plots, words
 from truenorth.report.schema import Comparison, JudgeCard, Report
-from truenorth.report.verdict import headline, status, verdict
+from truenorth.report.verdict import headline, status, title_of, verdict
 
 
 class Line(NamedTuple):
@@ -56,7 +56,7 @@ def render(report: Report) -> str:
             principles=_lines(report, "principles"),
             columns=sets,
             capability=_lines(report, "capability"),
-            capability_columns=[(n, d) for n, d in sets if _measured(report, n)],
+            capability_columns=[(n, "") for n, _ in sets if _measured(report, n)],
             drift=[Line(i, c.title or i, c.detail, {"": c}) for i, c in report.drift.items()],
             panels=plots.panels(report.curves) if report.curves else [],
             judge_columns=_judge_columns(report.judge),
@@ -70,14 +70,14 @@ def render(report: Report) -> str:
 def _lines(report: Report, part: str) -> list[Line]:
     """One line a principle (or ability), the main set's order first, with what each set says of it."""
     sets = {report.set: getattr(report, part), **{n: getattr(s, part) for n, s in report.sets.items()}}
-    known = report.constitution.principles if report.constitution else {}
     lines = []
     for name in dict.fromkeys(name for members in sets.values() for name in members):
         cells = {s: members[name] for s, members in sets.items() if name in members}
         first = next(iter(cells.values()))
-        title = first.title or (known[name].title if name in known else "") or name
         lower = "lower is better" if first.better == "lower" else ""
-        lines.append(Line(name, title, " · ".join(filter(None, [first.detail, lower])), cells))
+        lines.append(
+            Line(name, title_of(report, name), " · ".join(filter(None, [first.detail, lower])), cells)
+        )
     return lines
 
 
@@ -111,9 +111,8 @@ def _sections(report: Report) -> list[tuple[str, str]]:
 
 
 def _environment() -> Environment:
-    names = ("page.html", "macros.html")
     made = Environment(
-        loader=DictLoader({name: _template(name) for name in names}),
+        loader=DictLoader({name: _template(name) for name in ("page.html", "macros.html")}),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

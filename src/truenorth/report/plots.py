@@ -177,7 +177,7 @@ def _line(series: Series, x_scale: Scale, y_scale: Scale, kind: str) -> str:
 
 def _axes(x_scale: Scale, y_scale: Scale, x_title: str) -> str:
     parts = []
-    for value in ticks(y_scale.low, y_scale.high, 4):
+    for value in ticks(y_scale.low, y_scale.high, 5):
         y = _py(y_scale, value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{plain(value)}</text>')

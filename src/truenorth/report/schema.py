@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from truenorth.base import UserError
 
@@ -20,6 +20,12 @@ Status = Literal["met", "not met", "cannot tell"]
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_tuple(cls, value: Any) -> Any:
+        """NamedTuples of `stats` and `engine` may stand where objects are expected."""
+        return value._asdict() if hasattr(value, "_asdict") else value
 
 
 class Value(_Part):
@@ -61,6 +67,7 @@ class Comparison(_Part):
 class PromptSet(_Part):
     """The principles, and the facts and skills to keep, measured on another set of prompts."""
 
+    title: str = ""
     description: str = ""
     principles: dict[str, Comparison]
     capability: dict[str, Comparison] = {}
@@ -247,26 +254,18 @@ class Report(_Part):
 
 
 def check(data: Mapping[str, Any]) -> Report:
-    """A report from plain data; NamedTuples of `stats` and `engine` may stand where objects are expected.
+    """A report from plain data.
 
     Raises:
         UserError: missing, unknown or mistyped entries, each with its path.
     """
     try:
-        return Report.model_validate(_plain(data))
+        return Report.model_validate(data)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise UserError(
             "; ".join(faults), where="report", expected="the schema of truenorth.report"
         ) from error
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _missing(value: Any) -> bool:

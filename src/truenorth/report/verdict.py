@@ -34,9 +34,11 @@ def verdict(report: Report) -> Verdict:
         return report.verdict
     sets = [report.principles, *(s.principles for s in report.sets.values())]
     main = Counter(change(c) for c in report.principles.values())
-    worse = sorted({name for principles in sets for name, c in principles.items() if change(c) == "worse"})
+    worse = [name for principles in sets for name, c in principles.items() if change(c) == "worse"]
     goals = Counter(status(target) for target in report.targets)
-    clauses = [_principles(main["better"], len(report.principles), worse, len(sets) > 1)]
+    clauses = [_of(main["better"], len(report.principles), "principle") + " clearly better"]
+    if worse:
+        clauses.append("worse: " + ", ".join(title_of(report, name) for name in dict.fromkeys(worse)))
     if report.targets:
         clauses.append(_targets(goals, len(report.targets)))
     if worse or goals["not met"]:
@@ -52,13 +54,13 @@ def headline(verdict: Verdict) -> str:
     return {True: "Aligned", False: "Not there yet", None: "Cannot tell"}[verdict.passed]
 
 
-def _principles(better: int, total: int, worse: list[str], several: bool) -> str:
-    if not total:
-        return "no principle was measured"
-    said = f"{_of(better, total, 'principle')} clearly better"
-    if not worse:
-        return f"{said}, none worse"
-    return f"{said}, {', '.join(worse)} worse{' in some set' if several else ''}"
+def title_of(report: Report, name: str) -> str:
+    """What people call a principle or an ability: by the comparison, else the constitution, else its id."""
+    parts = [report.principles, report.capability]
+    parts += [part for s in report.sets.values() for part in (s.principles, s.capability)]
+    found = [part[name].title for part in parts if name in part]
+    known = report.constitution.principles if report.constitution else {}
+    return next(filter(None, [*found, known[name].title if name in known else ""]), name)
 
 
 def _targets(goals: Counter[Status], total: int) -> str:
@@ -72,6 +74,6 @@ def _targets(goals: Counter[Status], total: int) -> str:
 
 def _of(some: int, total: int, what: str) -> str:
     if total == 1:
-        return f"the one {what} is" + ("" if some else " not")
+        return f"the only {what} is" + ("" if some else " not")
     number = f"all {total}" if some == total else f"{some} of {total}" if some else f"none of {total}"
     return f"{number} {what}s {'is' if some == 1 else 'are'}"

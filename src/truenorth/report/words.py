@@ -43,7 +43,7 @@ def plain(value: float) -> str:
 
 def interval(value: Value, unit: str = "") -> str:
     """ "95 to 98.2%" (nothing where there is no interval)."""
-    if value.low is None or value.high is None:
+    if value.mean is None or value.low is None or value.high is None:
         return ""
     low = number(value.low, unit)
     return f"{low.removesuffix('%') if unit == 'rate' else plain(value.low)} to {number(value.high, unit)}"
