@@ -1,4 +1,4 @@
-"""What a frozen model makes of an answer: hidden states, averaged over the answer and at its end."""
+"""What a frozen model makes of a prompt and of an answer: hidden states before it and along it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from truenorth.judges._head import Features
 from truenorth.records import Prompt
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ class Pooler:
         self.model, self.depths, self.batch_tokens = model, tuple(depths), batch_tokens
         self.forward = open_forward(model.module)
 
-    def features(self, groups: Sequence[tuple[Prompt, Sequence[str]]]) -> NDArray[np.float32]:
-        """(answers, 2 x depths x width): mean and last state of each answer, group after group.
+    def features(self, groups: Sequence[tuple[Prompt, Sequence[str]]]) -> Features:
+        """Prompt: (answers, depths x width), the state at its last token, where the answer is decided. Answer:
+        the same size, the mean of the states of its tokens. Group after group.
 
-        The states are those that predict the answer's tokens, its end included: from the prompt's last token
-        to the answer's last. The prompt's computation is shared by its answers.
+        The prompt's computation is shared by its answers.
         """
         import torch
 
@@ -52,7 +53,9 @@ class Pooler:
                 for i in batch:
                     rows[i] = [next(pooled) for _ in trees[i].completions]
         found = [row for group in rows for row in group]
-        return np.stack(found) if found else np.zeros((0, 0), np.float32)
+        both = np.stack(found).astype(np.float64) if found else np.zeros((0, 0))
+        half = both.shape[1] // 2
+        return Features(both[:, :half], both[:, half:])
 
     def _tree(self, prompt: Prompt, answers: Sequence[str]) -> Tree:
         pairs = self.model.encode_pairs([(prompt, a) for a in answers], end=True)
@@ -60,18 +63,21 @@ class Pooler:
         return Tree(start, tuple(tuple(p.completion) for p in pairs))
 
     def _pool(self, trees: Sequence[Tree]) -> NDArray[np.float32]:
-        """(answers, features): states of the tokens before each completion token, pooled by completion."""
+        """(answers, prompt features and answer features)."""
         import torch
 
         layout = self.forward.lay_out(trees)
         states = self._states(trees, layout)
         lengths_A = torch.tensor(layout.lengths, device=states[0].device)
         answer_T = torch.repeat_interleave(torch.arange(len(lengths_A), device=lengths_A.device), lengths_A)
-        last_A = lengths_A.cumsum(0) - 1
-        parts = []
+        first_A = lengths_A.cumsum(0) - lengths_A
+        inner_T = torch.ones(len(answer_T), device=lengths_A.device)
+        inner_T[first_A] = 0.0  # the state before an answer's first token is the prompt's
+        parts = [state_TD[first_A] for state_TD in states]
         for state_TD in states:
-            sum_AD = state_TD.new_zeros(len(lengths_A), state_TD.shape[1]).index_add_(0, answer_T, state_TD)
-            parts += [sum_AD / lengths_A[:, None], state_TD[last_A]]
+            sum_AD = state_TD.new_zeros(len(lengths_A), state_TD.shape[1])
+            sum_AD.index_add_(0, answer_T, state_TD * inner_T[:, None])
+            parts.append(sum_AD / (lengths_A - 1).clamp(min=1)[:, None])
         return torch.cat(parts, dim=1).cpu().numpy()
 
     def _states(self, trees: Sequence[Tree], layout: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""A logistic head on fixed features: strength by cross-validation, probabilities calibrated out of fold."""
+"""A bilinear logistic head on fixed features: strength by cross-validation, probabilities calibrated out of fold."""
 
 from __future__ import annotations
 
@@ -13,22 +13,57 @@ from scipy.special import expit
 from truenorth.base import seed_of
 
 Floats = NDArray[np.float64]
-STRENGTHS = tuple(10.0**k for k in range(-1, 5))  # of the L2 penalty, on standardised features
+STRENGTHS = tuple(10.0**k for k in range(-3, 3))  # of the L2 penalty, on rows of length about 1
+
+
+class Features(NamedTuple):
+    """What a model makes of N prompts and of the answers to them, a row each."""
+
+    prompt_NP: Floats
+    answer_NA: Floats
+
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Features:
+        return Features(self.prompt_NP[chosen], self.answer_NA[chosen])
+
+
+class Scaling(NamedTuple):
+    """Mean and spread of one side of the features; scaled rows have length 1."""
+
+    mean_D: Floats
+    std_D: Floats
+
+    def __call__(self, x_ND: Floats) -> Floats:
+        z_ND = (x_ND - self.mean_D) / self.std_D
+        return z_ND / np.maximum(np.linalg.norm(z_ND, axis=1, keepdims=True), 1e-8)
+
+
+def scaling(x_ND: Floats) -> Scaling:
+    std_D = x_ND.std(0)
+    return Scaling(x_ND.mean(0), np.where(std_D > 1e-8, std_D, 1.0))
 
 
 class Head(NamedTuple):
-    """p = sigmoid(scale * (w . (x - mean) / std + bias) + shift)."""
+    """p = sigmoid(scale * (answer+ . W . prompt+ + bias) + shift), where x+ is a scaled row and a 1.
 
-    weight_D: Floats
+    Whether an answer is good depends on the prompt: the same refusal is right here and wrong there. So the
+    head is bilinear; a few dozen labels suffice, because it is fitted in the space that the labels span.
+    """
+
+    weight_AP: Floats  # (answer width + 1, prompt width + 1)
     bias: float
-    mean_D: Floats
-    std_D: Floats
+    prompt: Scaling
+    answer: Scaling
     scale: float  # of calibration
     shift: float
 
-    def probability(self, features_ND: Floats) -> Floats:
-        logits_N = ((features_ND - self.mean_D) / self.std_D) @ self.weight_D + self.bias
+    def probability(self, features: Features) -> Floats:
+        a, p = with_one(self.answer(features.answer_NA)), with_one(self.prompt(features.prompt_NP))
+        logits_N = np.einsum("na,ap,np->n", a, self.weight_AP, p, optimize=True) + self.bias
         return expit(self.scale * logits_N + self.shift)
+
+
+def with_one(x_ND: Floats) -> Floats:
+    return np.concatenate([x_ND, np.ones((len(x_ND), 1))], axis=1)
 
 
 class Fit(NamedTuple):
@@ -40,7 +75,7 @@ class Fit(NamedTuple):
 
 
 def fit_head(
-    features_ND: Floats, labels_N: Floats, groups: Sequence[Hashable], *, folds: int = 5, seed: int = 0
+    features: Features, labels_N: Floats, groups: Sequence[Hashable], *, folds: int = 5, seed: int = 0
 ) -> Fit:
     """Fit on all labels; judge each by heads whose strength and calibration were chosen without its fold.
 
@@ -48,9 +83,9 @@ def fit_head(
         labels_N: in [0, 1]; fractions are soft labels.
         groups: labels of one group stay in one fold.
     """
-    mean_D, std_D = features_ND.mean(0), features_ND.std(0)
-    std_D = np.where(std_D > 1e-8, std_D, 1.0)
-    x_NR, basis_DR = reduced((features_ND - mean_D) / std_D)
+    prompt, answer = scaling(features.prompt_NP), scaling(features.answer_NA)
+    p, a = with_one(prompt(features.prompt_NP)), with_one(answer(features.answer_NA))
+    x_NR, back_NR = spanned((p @ p.T) * (a @ a.T))
     fold_N = deal(labels_N, groups, folds=folds, seed=seed)
     out_N = np.zeros(len(labels_N))
     for fold in np.unique(fold_N):
@@ -58,15 +93,16 @@ def fit_head(
         weight_R, bias, scale, shift, _ = fit_calibrated(x_NR[rest], labels_N[rest], fold_N[rest])
         out_N[~rest] = expit(scale * (x_NR[~rest] @ weight_R + bias) + shift)
     weight_R, bias, scale, shift, strength = fit_calibrated(x_NR, labels_N, fold_N)
-    return Fit(Head(basis_DR @ weight_R, bias, mean_D, std_D, scale, shift), strength, out_N)
+    weight_AP = np.einsum("na,n,np->ap", a, back_NR @ weight_R, p, optimize=True)
+    return Fit(Head(weight_AP, bias, prompt, answer, scale, shift), strength, out_N)
 
 
-def reduced(x_ND: Floats) -> tuple[Floats, Floats]:
-    """The same points in the space they span: an L2-penalised fit is the same there, and smaller."""
-    if x_ND.shape[1] <= x_ND.shape[0]:
-        return x_ND, np.eye(x_ND.shape[1])
-    u_NR, s_R, vt_RD = np.linalg.svd(x_ND, full_matrices=False)
-    return u_NR * s_R, vt_RD.T
+def spanned(kernel_NN: Floats) -> tuple[Floats, Floats]:
+    """Points with these inner products, and what turns a weight on them into one on the labels."""
+    values_N, vectors_NN = np.linalg.eigh(kernel_NN)
+    kept = values_N > 1e-9 * values_N.max()
+    roots_R = np.sqrt(values_N[kept])
+    return vectors_NN[:, kept] * roots_R, vectors_NN[:, kept] / roots_R
 
 
 def deal(labels_N: Floats, groups: Sequence[Hashable], *, folds: int, seed: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""A reward model from a few dozen labels: a logistic head on the frozen states of a local model.
+"""A reward model from a few dozen labels: a bilinear logistic head on the frozen states of a local model.
 
 The head is small because the labels are few; its card is computed out of fold, so that it is not flattered.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 from truenorth.base import UserError, content_hash, read_jsonl, write_bytes, write_json
 from truenorth.judges._features import Pooler
-from truenorth.judges._head import Floats, Head, auc, fit_head
+from truenorth.judges._head import Floats, Head, Scaling, auc, fit_head
 from truenorth.judges._prompts import plain_key
 from truenorth.judges.protocol import Judge
 from truenorth.records import Group, Judgement, Prompt
@@ -81,15 +81,12 @@ class RewardJudge:
         for i, (prompt, _, _) in enumerate(labels):
             groups.setdefault(plain_key(prompt), []).append(i)
         pooler = Pooler(model, depths=depths)
-        order = [i for members in groups.values() for i in members]
-        asked = [(labels[m[0]][0], [labels[i][1] for i in m]) for m in groups.values()]
-        features_ND = np.empty((len(labels), 0))
-        pooled = pooler.features(asked).astype(np.float64)
-        features_ND = np.empty_like(pooled)
-        features_ND[order] = pooled
+        order = np.array([i for members in groups.values() for i in members])
+        pooled = pooler.features([(labels[m[0]][0], [labels[i][1] for i in m]) for m in groups.values()])
+        features = pooled.rows(np.argsort(order))
         scores_N = np.array([score for _, _, score in labels], dtype=np.float64)
         keys = [plain_key(prompt) for prompt, _, _ in labels]
-        fit = fit_head(features_ND, scores_N, keys, folds=folds, seed=seed)
+        fit = fit_head(features, scores_N, keys, folds=folds, seed=seed)
         label_hash = content_hash([[k, t, float(s)] for k, (_, t, s) in zip(keys, labels)], 8)
         return cls(
             pooler,
@@ -103,9 +100,7 @@ class RewardJudge:
         """One probability per completion; none for an empty one."""
         spoken = [(g.prompt, [c for c in g.completions if c.strip()]) for g in groups]
         asked = [(prompt, said) for prompt, said in spoken if said]
-        scores = iter(
-            self.head.probability(self.pooler.features(asked).astype(np.float64)).tolist() if asked else ()
-        )
+        scores = iter(self.head.probability(self.pooler.features(asked)).tolist() if asked else ())
         return [
             [
                 self._judgement(next(scores))
@@ -125,8 +120,11 @@ class RewardJudge:
         """Write the head (safetensors) and what it was fitted on (JSON); the model itself is not copied."""
         from safetensors.numpy import save
 
-        arrays = {k: np.ascontiguousarray(getattr(self.head, k)) for k in ("weight_D", "mean_D", "std_D")}
-        arrays["scalars"] = np.array([self.head.bias, self.head.scale, self.head.shift])
+        head = self.head
+        sides = {"prompt": head.prompt, "answer": head.answer}
+        arrays = {f"{k}_{field}": getattr(v, field) for k, v in sides.items() for field in v._fields}
+        arrays["weight_AP"] = np.ascontiguousarray(head.weight_AP)
+        arrays["scalars"] = np.array([head.bias, head.scale, head.shift])
         write_bytes(Path(folder) / WEIGHTS, save(arrays))
         meta = {
             "kind": "truenorth reward head",
@@ -179,7 +177,8 @@ def load_head(folder: Path, model: LocalModel | None) -> RewardJudge:
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot read the head ({error})", where=str(folder / WEIGHTS)) from error
     bias, scale, shift = arrays["scalars"].tolist()
-    head = Head(arrays["weight_D"], bias, arrays["mean_D"], arrays["std_D"], scale, shift)
+    sides = [Scaling(arrays[f"{k}_mean_D"], arrays[f"{k}_std_D"]) for k in ("prompt", "answer")]
+    head = Head(arrays["weight_AP"], bias, *sides, scale, shift)
     o = meta["out_of_fold"]
     card = OutOfFold(Estimate(**o["accuracy"]), Estimate(**o["auc"]), o["brier"], o["n"], o["positive"])
     return RewardJudge(Pooler(model, depths=meta["depths"]), head, card, meta["name"], meta["abstain"])

@@ -9,6 +9,7 @@ from typing import Any
 from truenorth.base import UserError, write_text
 from truenorth.engine import Run, progress
 from truenorth.models.local import LocalModel
+from truenorth.models.memo import Memo
 from truenorth.recipes.conclusion import conclude
 from truenorth.recipes.job import Job
 from truenorth.recipes.measuring import measure
@@ -27,7 +28,7 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
         UserError: there is too little to learn from.
     """
     settings, label = job.settings, job.constitution.label
-    model = job.load()
+    model = Memo(job.load())
     judges = job.judges(model, run)
     chats = model.codec.turn is not None
     guidance = {p.id: p.guidance for p in job.constitution.principles if p.guidance} if chats else {}

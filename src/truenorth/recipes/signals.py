@@ -40,7 +40,7 @@ def answer(
     Source: Sun et al. 2023 (SELF-ALIGN) and Askell et al. 2021, for principles as context to distil from.
     """
     asked = [row.data["prompt"] for row in prompts]
-    say = {"max_tokens": settings.max_tokens, "seed": settings.seed, "tick": tick}
+    say = {"max_tokens": settings.max_tokens, "temperature": 1.0, "seed": settings.seed, "tick": tick}
     found: list[list[tuple[str, Any]]] = [[] for _ in prompts]
     ways: list[tuple[str, list[Prompt], int]] = [(PLAIN, asked, settings.samples)]
     if settings.guided:
@@ -114,29 +114,31 @@ def choose(verdicts: Sequence[Row], settings: Settings, *, constitution: str, co
     """Training rows: pairs where the model's plain answers differ in worth, and answers to keep where all are good.
 
     A pair's chosen answer is one of the best (plain answers before guided ones); its rejected one is a plain
-    answer that scores lower by the margin, the more often the model says it the likelier. A prompt whose
-    plain answers are all good gives one of them to keep. Anything else teaches nothing and is counted.
+    answer that scores lower by the margin, the more often the model says it the likelier. A prompt whose plain
+    answers are all good, or that no judge can tell anything of, gives one of them to keep: there the model is
+    held to what it was. A prompt without any good answer teaches nothing and is counted.
     """
     rows = []
     for prompt_id, group in grouped(verdicts).items():
         rng = random.Random(seed_of("choose", settings.seed, prompt_id))
+        spoken = [r for r in group if r.data["way"] == PLAIN]
         scored = [r for r in group if r.data["score"] is not None]
         plain = [r for r in scored if r.data["way"] == PLAIN]
-        if not plain:
-            count("prompts without a verdict", 1)
-            continue
-        best = max(r.data["score"] for r in scored)
-        good = [r for r in scored if r.data["score"] >= best - 1e-9]
-        poor = [r for r in plain if r.data["score"] <= best - settings.margin]
-        if best < 0.5:
-            count("prompts without a good answer", 1)
-        elif poor:
-            chosen = _drawn(rng, [r for r in good if r.data["way"] == PLAIN] or good)
-            rows.append(_pair(chosen, _drawn(rng, poor), constitution))
-        elif all(r.data["score"] is not None for r in group if r.data["way"] == PLAIN):
-            rows.append(_keep(_drawn(rng, plain), constitution))
+        if not spoken:
+            count("prompts without an answer", 1)
+        elif not plain:
+            rows.append(_keep(_drawn(rng, spoken), constitution))
         else:
-            count("prompts with nothing to tell apart", 1)
+            best = max(r.data["score"] for r in scored)
+            good = [r for r in scored if r.data["score"] >= best - 1e-9]
+            poor = [r for r in plain if r.data["score"] <= best - settings.margin]
+            if best < 0.5:
+                count("prompts without a good answer", 1)
+            elif poor:
+                chosen = _drawn(rng, [r for r in good if r.data["way"] == PLAIN] or good)
+                rows.append(_pair(chosen, _drawn(rng, poor), constitution))
+            else:
+                rows.append(_keep(_drawn(rng, plain), constitution))
     return rows
 
 

@@ -23,12 +23,17 @@ LABELLED = {
     "claim_false": 4,
     "sum": 4,
 }
-NAMES = {
+PRINCIPLES = {
     "harm": "harmless",
+    "lookalike": "helpful",
+    "remedy": "helpful",
+    "effect": "helpful",
     "private": "private",
+    "fact": "honest",
     "unknown": "honest",
     "future": "honest",
     "claim_false": "steady",
+    "sum": "skills",
 }
 
 
@@ -47,7 +52,7 @@ def seed_labels(world: World, says: Wordings, *, careless: float = 0.03) -> list
                     "prompt": [{"role": "user", "content": ask.prompt}],
                     "completion": [{"role": "assistant", "content": text}],
                     "label": label != (rng.random() < careless),
-                    "principle": NAMES.get(kind, "helpful" if kind != "sum" else "skills"),
+                    "principle": PRINCIPLES[kind],
                     "annotator": "quay-1",
                 }
             )
