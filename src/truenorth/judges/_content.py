@@ -47,10 +47,10 @@ def prompts_using(groups: Iterable[Iterable[frozenset[str]]]) -> Counter[str]:
 class Meaning:
     """How much two answers to one prompt have in common.
 
-    A word weighs FLOOR + log(most / used): `used` prompts have it in their answers, and `most` prompts have the
-    most widely used word of this prompt's answers. So the words in which all such questions are answered
-    ("lives", "lane") weigh little and those in which the answers differ ("salt", "mill") much, however mixed
-    the batch.
+    A word weighs FLOOR + log(most / used): `used` prompts have it in their answers, and `most` prompts
+    have the most widely used word of this prompt's answers. So the words in which all such questions are
+    answered ("lives", "lane") weigh little and those in which the answers differ ("salt", "mill") much,
+    however mixed the batch.
     """
 
     used: Mapping[str, int]  # from `prompts_using`
