@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from truenorth.base import UserError
 from truenorth.models.protocol import Model
@@ -56,8 +56,10 @@ def kl(
     if not came:
         raise UserError("no completion came", where=f"kl of {policy.name}", expected="at least one")
     completions = [c for _, c, _ in came]
-    texts = [(prompt, c.text) for prompt, c, _ in came]
-    ours, theirs = (sampled_logprobs(model, texts, completions) for model in (policy, reference))
+    asked = [prompt for prompt, _, _ in came]
+    exact = all(prompts) and _share_tokens(policy, reference)  # an empty prompt has no token to begin from
+    scoring = token_logprobs if exact else text_logprobs
+    ours, theirs = (scoring(model, asked, completions) for model in (policy, reference))
     gaps = [a.total - b.total for a, b in zip(ours, theirs)]
     lengths = [len(a.tokens) for a in ours]
     groups, lost = [label for _, _, label in came], len(pairs) - len(came)
@@ -65,14 +67,23 @@ def kl(
         sequence=ratio(gaps, [1.0] * len(gaps), clusters=groups, abstained=lost),
         token=ratio(gaps, lengths, clusters=groups, abstained=lost),
         truncated=sum(c.finish == "length" for c in completions),
-        retokenised=sum(bool(c.tokens) and len(c.tokens) != k for c, k in zip(completions, lengths)),
+        retokenised=0 if exact else sum(map(_retokenised, completions, lengths)),
     )
 
 
-def sampled_logprobs(
-    model: Model, pairs: Sequence[tuple[Prompt, str]], completions: Sequence[Completion]
-) -> list[Scored]:
-    """Log-probabilities of sampled completions; the token that ends one counts if sampling ended by it."""
+def token_logprobs(model: Any, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> list[Scored]:
+    """Log-probabilities of the very tokens that were sampled, under a local model."""
+    from truenorth.models.encoding import Pair
+    from truenorth.models.scoring import score
+
+    pairs = [Pair(model.encode_prompt(p), list(c.tokens)) for p, c in zip(prompts, completions)]
+    sizes = {"pad_id": model.pad_id, "batch_tokens": model.batch_tokens // 4}
+    return [Scored(sum(row), row) for row in score(model.module, pairs, **sizes)]
+
+
+def text_logprobs(model: Model, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> list[Scored]:
+    """Log-probabilities of completions as text; the token that ends one counts if sampling ended by it."""
+    pairs = [(prompt, c.text) for prompt, c in zip(prompts, completions)]
     ended = [c.finish == "stop" for c in completions]
     if "end" not in inspect.signature(model.logprobs).parameters:
         return [
@@ -86,6 +97,18 @@ def sampled_logprobs(
         if places:
             found |= dict(zip(places, asked([pairs[i] for i in places], end=end)))
     return [found[i] for i in range(len(pairs))]
+
+
+def _share_tokens(policy: Model, reference: Model) -> bool:
+    """Local models with one vocabulary are compared on the tokens sampled: no way through text and back."""
+    if not all(hasattr(model, "module") and hasattr(model, "tokenizer") for model in (policy, reference)):
+        return False
+    ours, theirs = (cast(Any, model).tokenizer for model in (policy, reference))
+    return ours is theirs or ours.get_vocab() == theirs.get_vocab()
+
+
+def _retokenised(completion: Completion, tokens: int) -> bool:
+    return bool(completion.tokens) and len(completion.tokens) != tokens
 
 
 def _without_end(scored: Scored) -> Scored:
