@@ -39,7 +39,7 @@ def test_help_imports_nothing_but_the_standard_library_and_names_every_command()
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "{'truenorth'}"
-    for name in ("align", "why", "report", "constitution", "world", "catalogue", "doctor"):
+    for name in ("align", "measure", "why", "report", "constitution", "world", "catalogue", "doctor"):
         assert f"\n  {name} " in done.stdout
     for status in ("0 ", "1 ", "2 ", "3 ", "130 "):
         assert f"\n  {status}" in done.stdout
@@ -84,6 +84,8 @@ def test_version_is_one_line(capsys):
         (["report", "nowhere"], "nowhere: no such report"),
         (["report", "x", "--as", "poem"], "invalid choice: 'poem'"),
         (["catalogue", "spells"], "no catalogue 'spells'; expected one of objectives"),
+        (["measure"], "required: --model; see truenorth measure --help"),
+        (["measure", "--model", "m", "--prompts", "p.jsonl"], "--constitution and --prompts go together"),
         (["world", "build", "--seed", "x", "--out", "y"], "argument --seed: invalid int value"),
     ],
 )

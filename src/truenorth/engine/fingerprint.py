@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,5 +53,12 @@ def file_hash(path: Path) -> str:
     if path.is_dir():
         files = sorted(f for f in path.rglob("*") if f.is_file() and not f.name.startswith("."))
         return content_hash({str(f.relative_to(path)): file_hash(f) for f in files})
+    known = path.stat()
+    return _bytes_hash(path.resolve(), known.st_size, known.st_mtime_ns)
+
+
+@lru_cache(maxsize=10_000)
+def _bytes_hash(path: Path, size: int, mtime_ns: int) -> str:
+    """Gigabytes of weights that several steps depend on are read once while size and time stay the same."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
