@@ -31,13 +31,13 @@ def test_kappa_equals_scikit_learn_for_any_labels():
 
 def test_the_width_is_that_of_fleiss_cohen_and_everitt():
     # their 1969 formula for a 2x2 table, term by term
-    counts = np.array([[40, 9], [6, 45]])
-    p, rows, columns = counts / 100, counts.sum(1) / 100, counts.sum(0) / 100
+    counts = np.array([[30, 2], [300, 668]])  # uneven labels: that chance is estimated matters
+    p, rows, columns = counts / 1000, counts.sum(1) / 1000, counts.sum(0) / 1000
     observed, chance = np.trace(p), rows @ columns
     k = (observed - chance) / (1 - chance)
     first = sum(p[i, i] * (1 - (rows[i] + columns[i]) * (1 - k)) ** 2 for i in range(2))
     cross = sum(p[i, j] * (columns[i] + rows[j]) ** 2 for i in range(2) for j in range(2) if i != j)
-    variance = (first + (1 - k) ** 2 * cross - (k - chance * (1 - k)) ** 2) / (1 - chance) ** 2 / 100
+    variance = (first + (1 - k) ** 2 * cross - (k - chance * (1 - k)) ** 2) / (1 - chance) ** 2 / 1000
     found = kappa(*table(counts))
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * np.sqrt(variance), rel=0.06)
 

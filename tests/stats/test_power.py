@@ -131,6 +131,13 @@ def test_the_interval_is_that_of_the_paper_by_hand():
     assert found.high - found.mean == pytest.approx(half, abs=1e-5)
 
 
+def test_the_judge_is_trusted_as_far_as_the_paper_says():
+    # y 0 2 1, f 0 1 2: covariance (0 + 2 + 2) / 3 - 1 = 1/3; pooled variance of 0 1 2 0 1 2: 4 / 5
+    # trust (1/3) / ((1 + 3/3) * 4/5) = 5/24
+    y, f, others = [0.0, 2.0, 1.0], [0.0, 1.0, 2.0], [0.0, 1.0, 2.0]
+    assert ppi_mean(y, f, others) == pytest.approx(ppi_mean(y, f, others, trust=5 / 24))
+
+
 def test_a_good_judge_narrows_the_interval_and_a_useless_one_does_not_widen_it_much():
     rng = np.random.default_rng(5)
     y, truth = rng.normal(size=200), rng.normal(size=5000)
