@@ -62,14 +62,17 @@ class Counted:
         missing, of = self.asked["missing"], self.asked["all"]
         if of < BOUNDED_FROM or missing <= self.share * of:
             return
-        kinds = {k: n for k, n in self.inner.counts.items() if k not in ("verdicts", "asked again")}
+        kinds: dict[str, int] = {
+            k: n for k, n in self.inner.counts.items() if k not in ("verdicts", "asked again")
+        }
         kinds |= self.model.usage.by_kind
-        spent = self.model.usage.by_kind["budget_spent"]
+        told = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items() if n)
+        fix = "look at the endpoint and start again (what came is kept), or allow more with --max-losses"
+        if self.model.usage.by_kind["budget_spent"]:
+            fix = "allow more with --max-requests and start again: what came is kept"
         raise TooManyLosses(
-            f"{missing:,} of {of:,} verdicts are missing ({', '.join(f'{n:,} {k}' for k, n in kinds.items() if n)})",
+            f"{missing:,} of {of:,} verdicts are missing ({told})",
             where=self.name,
             expected=f"at most {self.share:.0%}",
-            fix="allow more with --max-requests, and start it again"
-            if spent
-            else "look at the endpoint and start again (answers that came are kept), or allow more with --max-losses",
+            fix=fix,
         )

@@ -1,4 +1,4 @@
-"""What an alignment changed beside what it was for: KL, length, repetition, and surprise at people's texts."""
+"""What an alignment changed beside what it was for: KL, length, repetition, surprise at people's texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from truenorth.measure import Answer, Scores, kl, length, repetition
 from truenorth.models.local import LocalModel
 from truenorth.recipes.settings import Settings
 from truenorth.records import Prompt, Row, Source
-from truenorth.stats import Estimate, mean, paired, ratio
+from truenorth.stats import Estimate, paired, ratio
 
 Both = Mapping[str, tuple[LocalModel, Any]]  # "base" and "aligned", each with what identifies it
 Human = tuple[Prompt, str, str]  # prompt, how a person went on, cluster
@@ -19,7 +19,7 @@ Human = tuple[Prompt, str, str]  # prompt, how a person went on, cluster
 def drift(
     run: Run, models: Both, measured: tuple[Scores, Scores], human: Sequence[Human], settings: Settings
 ) -> dict[str, Any]:
-    """The report's `drift` and `kl`, from the answers that were measured and from texts of people (may be none)."""
+    """The report's `drift` and `kl`, from the answers that were measured and from texts of people."""
     answers = [unique(scores) for scores in measured]
     return {
         "drift": texts_of(answers) | surprise(run, models, human),
@@ -108,12 +108,14 @@ def _surprise(model: LocalModel, human: Sequence[Human]) -> Row:
 
 
 def moved(run: Run, models: Both, answers: Sequence[Answer], settings: Settings) -> dict[str, Any]:
-    """KL(aligned || base) in nats an answer, on answers that the aligned model samples to the held-out prompts."""
+    """KL(aligned || base) in nats an answer, on answers of the aligned model to the held-out prompts."""
     (base, was), (aligned, now) = models["base"], models["aligned"]
-    prompts = [a.item.prompt for a in answers]
+    prompts, groups = [a.item.prompt for a in answers], [a.item.group for a in answers]
 
     def make() -> list[Row]:
-        found = kl(aligned, base, prompts, max_tokens=settings.max_tokens, seed=settings.seed + 31)
+        found = kl(
+            aligned, base, prompts, max_tokens=settings.max_tokens, seed=settings.seed + 31, clusters=groups
+        )
         data = {"sequence": found.sequence._asdict(), "token": found.token._asdict()}
         return [Row(data, Source("measure:kl", model=aligned.name, seed=settings.seed))]
 

@@ -46,7 +46,7 @@ def forecast(made: Ready) -> Forecast:
 
 
 def memory_mib(look: Glance, settings: Settings) -> float:
-    """Two copies of the weights, gradients and Adam's two moments of what trains, and the cache of a batch."""
+    """Two copies of the weights, gradients and Adam's moments of what trains, and the cache of a batch."""
     weights = 4 * look.parameters / 2**20
     trains = 0.02 * weights if settings.lora_rank else weights
     cache = look.cache_bytes * 65_536 / 2**20

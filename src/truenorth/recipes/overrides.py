@@ -16,7 +16,7 @@ def with_overrides(settings: Settings, given: Sequence[str]) -> Settings:
     """The settings with each NAME=VALUE put in place.
 
     Raises:
-        UserError: not NAME=VALUE, no such setting (with the nearest), a value of another type or out of range.
+        UserError: not NAME=VALUE, no such setting (with the nearest), a value of another type or range.
 
     >>> with_overrides(Settings(), ["lr=1e-5"]).lr
     1e-05

@@ -1,8 +1,8 @@
 """Who judges what on a model of one's own: what trains each principle, and what measures it in the end.
 
-A principle is trained by its checks; without checks by a judge fitted on `--labels`; without these by the endpoint of
-`--judge`. It is measured by what its `measured_by` names, or else by an endpoint that did not train it. Where nothing
-of the kind is there, the judge that trained measures too, says so, and no verdict rests on it.
+A principle is trained by its checks; without checks by a judge fitted on `--labels`; without these by the
+endpoint of `--judge`. It is measured by what its `measured_by` names, or else by an endpoint that did not
+train it. Where there is nothing of the kind, the judge that trained measures too, and no verdict rests on it.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def roles(constitution: Constitution, means: Means) -> dict[str, Role]:
     """Principle -> its role. Everything that can be wrong is found here, before any model is loaded.
 
     Raises:
-        UserError: a principle that nothing can judge, a check or classifier that does not work, or one endpoint
-            that is to train and to measure.
+        UserError: a principle that nothing can judge, a check or classifier that does not work, or one
+            endpoint that is to train and to measure.
     """
     compile(constitution, folder=means.folder(constitution), allow_code=means.allow_code)
     if means.measure and means.measure == means.judge:
@@ -227,7 +227,8 @@ def second_judge(proxy: ConstitutionJudge, measuring: Mapping[str, Judge]) -> Co
 
 
 def _measured(c: Compiled, judge: Judge) -> Compiled:
-    return c if isinstance(judge, ConstitutionJudge) else replace(c, checks=(), judges=(judge,))
+    """A principle over its measure. Rules are no gates here: a measure has no limit to break."""
+    return c if isinstance(judge, ConstitutionJudge) else replace(c, rule=False, checks=(), judges=(judge,))
 
 
 def cards(
@@ -243,13 +244,13 @@ def cards(
             "labels": out.n,
             "note": "on labels that it was not fitted on",
         }
-    for name, judge in measuring.items():
-        card = made.setdefault(judge.name, {"role": "measures:"})
+    for name, measure in measuring.items():
+        card = made.setdefault(measure.name, {"role": "measures:"})
         card["role"] += f" {name}"
-        if isinstance(judge, TextClassifierJudge):
-            card |= {"accuracy": judge.accuracy, "labels": judge.labels}
+        if isinstance(measure, TextClassifierJudge):
+            card |= {"accuracy": measure.accuracy, "labels": measure.labels}
             card["note"] = "on labelled sentences that it was not fitted on"
-        if isinstance(judge, Counted):
+        if isinstance(measure, Counted):
             card["note"] = "an endpoint; not compared with people"
     return made
 

@@ -1,4 +1,4 @@
-"""The main job's parts for a model of one's own: prompts of a file, judges at hand, and held-out prompts to measure on."""
+"""The main job's parts for a model of one's own: prompts of a file, judges at hand, held-out prompts."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ from truenorth.records import Row, prompt_text
 from truenorth.records.tables import read_rows
 
 ABOUT = (
-    "Prompts of the same file that training never saw: neither they nor any other of their cluster. One answer "
-    "each at temperature 1, judged by what the constitution names to measure, not by what trained."
+    "Prompts of the same file that training never saw, neither they nor any other of their cluster. One "
+    "answer each at temperature 1."
 )
 HUMAN_TEXTS = 200  # at most; more makes the interval narrower, not the number truer
 
@@ -106,8 +106,8 @@ def ready(own: Own) -> Ready:
     """Read and check everything that the job needs.
 
     Raises:
-        UserError: whatever is wrong with the model, the constitution, the prompts, the labels, the judges or the
-            settings: one message, before any work.
+        UserError: whatever is wrong with the model, the constitution, the prompts, the labels, the judges or
+            the settings: one message, before any work.
     """
     constitution = load(own.constitution, allow_code=own.allow_code)
     _check_endpoints(own)
@@ -123,15 +123,16 @@ def ready(own: Own) -> Ready:
 def for_real_models(look: Glance, *, lora: int = 0, seed: int = 0) -> Settings:
     """Settings for a model of this size: DPO with a likelihood term, gentle rates, KL anchors.
 
-    The learning rate falls with the square root of the size: 6e-4 for 260 thousand parameters, 1e-5 for a
+    The learning rate falls with the square root of the size: 2e-4 for 260 thousand parameters, 3e-6 for a
     billion; adapters take ten times it (at most 2e-3). Models without a chat template write on to
     `max_tokens`, and what is cut there is kept.
     """
-    lr = min(1e-3, 1e-5 * (1e9 / max(1, look.parameters)) ** 0.5)
+    lr = min(1e-3, 3e-6 * (1e9 / max(1, look.parameters)) ** 0.5)
     room = look.context or 10**6
     return Settings(
         prompts=2000,
-        samples=6,
+        samples=4,
+        guided=1,
         max_tokens=min(200 if not look.chats else 256, room // 2),
         cut=not look.chats,
         margin=0.2,
@@ -143,16 +144,16 @@ def for_real_models(look: Glance, *, lora: int = 0, seed: int = 0) -> Settings:
         batch=16,
         lr=min(2e-3, 10 * lr) if lora else lr,
         lora_rank=lora,
-        evaluations=4,
+        evaluations=3,
         items=300,
         seed=seed,
     )
 
 
 def fitted(settings: Settings, split: Split, given: Sequence[str]) -> Settings:
-    """The settings with the sizes of this job's prompts; about two passes over the pairs unless told otherwise."""
+    """The settings with the sizes of this job's prompts; about one pass over the pairs unless told."""
     named = {word.partition("=")[0] for word in given}
-    steps = max(20, 2 * len(split.train) // settings.batch)
+    steps = max(20, len(split.train) // settings.batch)
     return replace(
         settings,
         prompts=len(split.train),
@@ -252,7 +253,7 @@ def _finish(
 
 
 def human_texts(own: Own, split: Split, look: Glance) -> tuple[Human, ...]:
-    """Texts that people wrote, which training did not see: of a file, or how people went on from held-out prompts."""
+    """Texts of people that training did not see: of a file, or how people went on from held-out prompts."""
     if own.human_text is None:
         found = [
             (r.data["prompt"], r.data["human"], r.data["cluster"])

@@ -1,4 +1,4 @@
-"""Prompts of one's own: read, cleaned, and split so that no prompt trains in one place and measures in another."""
+"""Prompts of one's own: read, cleaned, and split so that none both trains and measures."""
 
 from __future__ import annotations
 
@@ -54,12 +54,13 @@ def read_prompts(path: str | Path, model: Glance, *, max_tokens: int) -> Split:
             continue
         seen.add(key)
         data = {"prompt": prompt, "cluster": str(row.get("cluster") or key), "human": _human(row)}
-        found.append(Row(data, Source(f"file:{Path(path).name}", family="people", note=f"row {number}")))
+        source = Source(f"file:{Path(path).name}", family="people", note=f"row {number}")
+        found.append(Row(data, source))
     kept = _fitting(found, model, max_tokens, where)
     dropped["too long for the context"] += len(found) - len(kept)
     parts: dict[str, list[Row]] = {"train": [], "watched": [], "test": []}
-    for row in kept:
-        parts[part_of(row.data["cluster"])].append(row)
+    for one in kept:
+        parts[part_of(one.data["cluster"])].append(one)
     for part, least in LEAST.items():
         if len(parts[part]) < least:
             raise UserError(

@@ -1,4 +1,4 @@
-"""What the report of a model of one's own says beside the usual: who judged what, what got lost, and the verdict."""
+"""What the report of a model of one's own adds: who judged what, what got lost, the verdict."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from truenorth.models.local import LocalModel
 from truenorth.recipes.own_judges import WORDS, Role
 
 NO_SYSTEM = (
-    "The model's chat template has no place for a system turn; guidance was written before the first user turn "
-    "({n} prompts)."
+    "The model's chat template has no place for a system turn; guidance was written before the first user "
+    "turn ({n} prompts)."
 )
 
 
@@ -31,8 +31,8 @@ def finished(
     notes = list(report.get("notes", []))
     if alone:
         notes.append(
-            f"Measured by the judge that trained, so without a verdict: {', '.join(alone)}. Name another judge in "
-            "the constitution (measured_by), or give --measure."
+            f"Measured by the judge that trained, so without a verdict: {', '.join(alone)}. Name another "
+            "judge in the constitution (measured_by), or give --measure."
         )
     if look.keeps_system is False and model.counts["system_turn_folded"]:
         notes.append(NO_SYSTEM.format(n=model.counts["system_turn_folded"]))
@@ -51,7 +51,8 @@ def verdict(principles: Mapping[str, Any], alone: list[str]) -> dict[str, Any]:
         }
     up = [k for k, d in told.items() if d.p < 0.05 and d.difference > 0]
     down = [k for k, d in told.items() if d.p < 0.05 and d.difference < 0]
-    text = f"Better on {', '.join(up) or 'nothing'}; worse on {', '.join(down) or 'nothing'} (p < 0.05, corrected)"
+    text = f"Better on {', '.join(up) or 'nothing'}; worse on {', '.join(down) or 'nothing'}"
+    text += " (p < 0.05, corrected)"
     text += f"; no verdict on {', '.join(alone)}, measured by what trained." if alone else "."
     return {"passed": bool(up) and not down, "sentence": text}
 

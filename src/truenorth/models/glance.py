@@ -1,0 +1,96 @@
+"""What can be known of a model before its weights are read: size, context, how it takes prompts."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from truenorth.base import UserError
+from truenorth.models.encoding import Codec
+from truenorth.models.loading import SAVED, check_folder, is_local
+
+
+@dataclass(frozen=True)
+class Glance:
+    """A model from its configuration and tokenizer.
+
+    Args:
+        parameters: in all, a tied head counted once.
+        cache_bytes: of keys and values, float32, for one token.
+        context: most tokens of prompt and completion together; None: no limit known.
+        keeps_system: has the chat template a place for a system turn? None without a template.
+    """
+
+    name: str
+    codec: Codec
+    parameters: int
+    layers: int
+    cache_bytes: int
+    context: int | None
+    keeps_system: bool | None
+
+    @property
+    def chats(self) -> bool:
+        """Does it take messages, through a chat template?"""
+        return self.codec.turn is not None
+
+
+def glance(path: str | Path) -> Glance:
+    """Look at a folder or hub id without reading weights (a folder's files are checked to be whole).
+
+    Raises:
+        UserError: missing, incomplete, truncated, or not a causal language model.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+    if is_local(path):
+        check_folder(Path(path))
+    source = str(path)
+    try:
+        config = AutoConfig.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        with torch.device("meta"):
+            module = AutoModelForCausalLM.from_config(copy.deepcopy(config))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise UserError(f"cannot load this model ({why})", where=source, expected=SAVED) from error
+    tokenizer.clean_up_tokenization_spaces = False
+    codec = Codec.of(tokenizer)
+    text = config.get_text_config(decoder=True)
+    heads = getattr(text, "num_attention_heads", 1)
+    width = getattr(text, "head_dim", None) or getattr(text, "hidden_size", 0) // heads
+    layers = getattr(text, "num_hidden_layers", 1)
+    return Glance(
+        Path(path).resolve().name if is_local(path) else source,
+        codec,
+        sum(p.numel() for p in module.parameters()),
+        layers,
+        2 * layers * (getattr(text, "num_key_value_heads", None) or heads) * width * 4,
+        _context(text),
+        _keeps_system(codec),
+    )
+
+
+def _keeps_system(codec: Codec) -> bool | None:
+    """Does a system turn's text come out of the template? Some drop it, some refuse it."""
+    from jinja2.exceptions import TemplateError
+
+    if codec.turn is None:
+        return None
+    word = "truenorth looks for this"
+    turns = [{"role": "system", "content": word}, {"role": "user", "content": "Hello"}]
+    try:
+        return word in codec.tokenizer.apply_chat_template(turns, tokenize=False)
+    except TemplateError:
+        return False
+
+
+def _context(config: Any) -> int | None:
+    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
