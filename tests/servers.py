@@ -12,7 +12,7 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +33,7 @@ class Behaviour:
         retry_after: of a "429", in seconds, as text.
         fatal_status: every request is answered with this status.
         logprobs: does it serve them?
+        says: what it answers to a prompt (by default the prompt's own words in capitals).
     """
 
     seed: int = 0
@@ -48,10 +49,11 @@ class Behaviour:
     counts: Counter[str] = field(default_factory=Counter)  # what was done
     bodies: list[dict[str, Any]] = field(default_factory=list)  # what was asked, where `keep` is set
     keep: bool = False
+    says: Callable[[str], str] = str.upper
 
 
 def answer_of(text: str) -> str:
-    """What this server answers to a prompt."""
+    """What this server answers to a prompt, where its behaviour says nothing else."""
     return text.upper()
 
 
@@ -119,7 +121,7 @@ async def _fault(request: web.Request, fault: str, behaviour: Behaviour) -> web.
 def _reply(body: dict[str, Any], behaviour: Behaviour) -> dict[str, Any]:
     chat = "messages" in body
     text = body["messages"][-1]["content"] if chat else body["prompt"]
-    said = answer_of(text)
+    said = behaviour.says(text)
     usage = {"prompt_tokens": len(text.split()), "completion_tokens": len(said.split())}
     if is_refused(text, behaviour.refusal_rate):
         behaviour.counts["refused"] += 1

@@ -70,7 +70,7 @@ class Job:
         bench: opened only to measure, after training: it may know what is true.
         inputs: files and settings that prompts and judges depend on, for the run's cache.
         documents: hold the model to texts of its own.
-        finish: adds what this kind of job has to say to the report: (report, run, both models, what was measured).
+        finish: adds what this kind of job has to say to the report; gets it, the run, both models and the scores.
     """
 
     name: str
