@@ -2,12 +2,12 @@
 
     python benchmarks/sampling_vs_generate.py [--cases micro ends 15m] [--repeats 5] [--threads 1]
 
-32 prompts of 15 to 45 tokens, 8 answers each, temperature 1. `generate` gets its best: one left-padded batch with
-the 8 answers of each prompt in it, SDPA, its dynamic cache, top_k off, inference mode.
+32 prompts of 15 to 45 tokens, 8 answers each, temperature 1. `generate` gets its best: one left-padded batch
+with the 8 answers of each prompt in it, SDPA, its dynamic cache, top_k off, inference mode.
 
-Cases: `micro`, a Llama of 2M parameters (vocabulary 1024), 40 new tokens, nothing ends early; `ends`, the same
-where a token in twenty ends an answer, as in a dialogue; `15m`, 15M parameters (vocabulary 32,000), 40 new tokens.
-Only real tokens count (up to the one that ends the answer). Prints a table and one JSON line.
+Cases: `micro`, a Llama of 2M weights (vocabulary 1024), 40 new tokens, nothing ends early; `ends`, the same
+where a token in twenty ends an answer; `15m`, 15M weights (vocabulary 32,000), 40 new tokens. Only real
+tokens count (up to the one that ends the answer). Prints a table and one JSON line.
 """
 
 from __future__ import annotations

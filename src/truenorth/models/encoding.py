@@ -89,19 +89,23 @@ class Codec:
 
     def text(self, prompt: Prompt, prompt_ids: Sequence[int], ids: Sequence[int]) -> str:
         """The words of sampled `ids`. A continued text keeps the space between it and its prompt."""
+        alone = self._decode(ids)
         if self.is_chat(prompt) or not prompt_ids:
-            return self.tokenizer.decode(ids, skip_special_tokens=True)
-        last = [prompt_ids[-1]]
-        before = self.tokenizer.decode(last, skip_special_tokens=True)
-        both = self.tokenizer.decode([*last, *ids], skip_special_tokens=True)
-        if both.startswith(before):
-            return both[len(before) :]
-        return self.tokenizer.decode(ids, skip_special_tokens=True)
+            return alone
+        before = self._decode(prompt_ids[-1:])
+        both = self._decode([*prompt_ids[-1:], *ids])
+        return both[len(before) :] if both.startswith(before) else alone
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def _ids(self, texts: list[str], *, special: bool) -> list[list[int]]:
         if not texts:
             return []
-        return self.tokenizer(texts, add_special_tokens=special, return_attention_mask=False)["input_ids"]
+        # verbose: what is longer than the context is found by whoever needs it to fit.
+        return self.tokenizer(texts, add_special_tokens=special, return_attention_mask=False, verbose=False)[
+            "input_ids"
+        ]
 
     def _without_extras(self, text: str, ids: list[int]) -> list[int]:
         """Without a second BOS (the text brought one itself) and without an EOS that the tokenizer added."""

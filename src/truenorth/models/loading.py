@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,13 +116,11 @@ def _tokenizer(source: str, options: dict[str, Any]) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        return AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"cannot load its tokenizer ({_brief(error)})", where=source, expected=SAVED
         ) from error
-    tokenizer.clean_up_tokenization_spaces = False
-    return tokenizer
 
 
 def _module(source: str, options: dict[str, Any]) -> Any:
@@ -166,7 +165,10 @@ def _with_adapter(module: Any, adapter: Path) -> Any:
         expected = "a peft folder with adapter_config.json and adapter_model.safetensors"
         raise UserError("not an adapter", where=str(adapter), expected=expected)
     try:
-        return PeftModel.from_pretrained(module, str(adapter))
+        with warnings.catch_warnings():
+            # peft 0.21 asks transformers 5.23 for an attribute by its old name.
+            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+            return PeftModel.from_pretrained(module, str(adapter))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(
             f"the adapter does not fit this model ({_brief(error)})", where=str(adapter)

@@ -25,8 +25,8 @@ class LocalModel:
         name: name and revision, as it stands in provenance.
         eos_ids: a completion that reaches one of these has ended.
         context: most tokens of prompt and completion together; None: no limit known.
-        batch_tokens: tokens in the cache of one batch; by default as many as fit 400 MB on a CPU, or a quarter
-            of the free memory of a GPU.
+        batch_tokens: tokens in the cache of one batch; by default as many as fit 400 MB on a CPU, or a
+            quarter of the free memory of a GPU.
         batch_rows: answers of one batch.
     """
 
@@ -234,9 +234,7 @@ class LocalModel:
 
         encoded = [Pair(p or self._start_ids(), c) for p, c in self.codec.pairs(pairs, end=end)]
         self._overlong([len(p) + len(c) for p, c in encoded], 0, "error")
-        tokens = score(
-            self.module, encoded, pad_id=self.pad_id, batch_tokens=self.batch_tokens // 4, tick=tick
-        )
+        tokens = score(self.module, encoded, pad_id=self.pad_id, tick=tick)
         return [Scored(sum(row), row) for row in tokens]
 
     def answer_logprobs(

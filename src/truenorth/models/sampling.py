@@ -1,8 +1,8 @@
 """Many sampled answers to many prompts: each prompt computed once, finished rows dropped, randomness per row.
 
-Batches are planned by length. A batch's prompts are padded on the left and run once; then all answers grow by a
-token at a time through `SharedCache`, or through the model's own cache where a self-check finds that the shared
-one is not exact.
+Batches are planned by length. A batch's prompts are padded on the left and run once; then all answers grow by
+a token at a time through `SharedCache`, or through the model's own cache where a self-check finds that the
+shared one is not exact.
 """
 
 from __future__ import annotations

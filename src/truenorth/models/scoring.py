@@ -11,6 +11,8 @@ from truenorth.models.encoding import Pair
 from truenorth.models.protocol import Tick
 from truenorth.models.sampling import takes_positions
 
+LOGITS = 50_000_000  # most logits at a time: 200 MB in float32
+
 
 @torch.inference_mode()
 def score(
@@ -26,9 +28,11 @@ def score(
 
     Args:
         pairs: prompts have at least one token.
-        batch_tokens: padded tokens of one batch.
+        batch_tokens: padded tokens of one batch; fewer where the vocabulary is large.
         padding: "right" or "left"; the result does not depend on it.
     """
+    vocabulary = module.get_input_embeddings().num_embeddings
+    batch_tokens = min(batch_tokens, max(64, LOGITS // vocabulary))
     order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i].prompt) - len(pairs[i].completion))
     scores: list[tuple[float, ...]] = [()] * len(pairs)
     start = 0

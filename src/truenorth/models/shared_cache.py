@@ -1,12 +1,13 @@
 """A KV cache that holds each prompt once for all its answers, and attention that reads it so.
 
 While answers grow, transformers' own cache repeats the prompt for each of them and copies everything at every
-token. Here keys and values of the prompts stay where the prefill left them, those of the answers go into memory
-set aside once, and when a row finishes the last row moves into its place. Attention multiplies the queries of all
-answers of a prompt with its keys together. Plugged into any model through transformers' attention registry.
+token. Here keys and values of the prompts stay where the prefill left them, those of the answers go into
+memory set aside once, and when a row finishes the last row moves into its place. Attention multiplies the
+queries of all answers of a prompt with its keys together. Plugged into any model through transformers'
+attention registry.
 
-Left out: sliding windows shorter than the text, attention sinks, ALiBi, recurrent layers. `sampling.py` finds out
-by comparing with the model's own cache, and takes that instead.
+Left out: sliding windows shorter than the text, attention sinks, ALiBi, recurrent layers. `sampling.py` finds
+out by comparing with the model's own cache, and takes that instead.
 
 Source: Juravsky et al., "Hydragen: High-Throughput LLM Inference with Shared Prefixes" (2024).
 """
@@ -149,7 +150,7 @@ class SharedCache:
         self.groups = Groups.of(self.prompt_of, mask_PT)
 
     def keep(self, order: Sequence[int], moves: Sequence[tuple[int, int]]) -> None:
-        """Drop rows: row i becomes what row `order[i]` was; `moves` are the (source, target) pairs that do it."""
+        """Drop rows: row i becomes what row `order[i]` was; `moves` are the (source, target) pairs of it."""
         device = self.mask_PT.device
         self.prompt_of = [self.prompt_of[row] for row in order]
         if moves:
