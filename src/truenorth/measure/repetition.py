@@ -28,7 +28,7 @@ class Repetition(NamedTuple):
 def repetition(texts: Sequence[str], *, clusters: Sequence[Hashable] | None = None) -> Repetition:
     """Repetition over texts, words in lower case, punctuation marks as words.
 
-    >>> repetition(["a b c d a b c d"]).repeated_4.mean
+    >>> round(repetition(["a b c d a b c d"]).repeated_4.mean, 3)
     0.2
     """
     words = [WORD.findall(text.lower()) for text in texts]
