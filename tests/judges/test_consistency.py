@@ -186,6 +186,11 @@ def test_numbers_are_exact_even_when_all_other_words_agree():
     assert judged.consensus([when])[0].share.mean == pytest.approx(2 / 3)
     assert score(judged, when, "Workers finished it in 1844.") == 0.0
     assert score(judged, when, "In 1843.") == 1.0
+    long = (
+        "Many patient workers of several northern guilds slowly finished its tall white stone walls in 184{}."
+    )
+    judged = judge(answers={when: [long.format(i) for i in (3, 4, 5, 6)]}, m=4)
+    assert judged.consensus([when])[0].share.mean == 0.25
 
 
 def test_a_sum_is_answered_with_or_without_repeating_it():

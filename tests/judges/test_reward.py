@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from truenorth.base import UserError, write_jsonl
 from truenorth.judges._features import Pooler
-from truenorth.judges._head import auc, deal, fit_head, logistic, platt, reduced
+from truenorth.judges._head import Features, auc, deal, fit_head, logistic, platt, spanned
 from truenorth.judges.classifier import ClassifierJudge
 from truenorth.judges.protocol import Judge
 from truenorth.judges.reward import RewardJudge, read_labels
@@ -40,7 +40,7 @@ def judge(model):
 
 
 def test_what_people_like_scores_above_what_they_do_not(judge):
-    [[yes, no, none]] = judge.judge([Group("How old is it?", [GOOD[0], BAD[0], "  "])])
+    [[yes, no, none]] = judge.judge([Group(ASKED[0], [GOOD[0], BAD[0], "  "])])
     assert yes.score > 0.5 > no.score
     assert (none.score, none.reason) == (None, "empty completion")
     assert judge.out_of_fold.accuracy.mean > 0.9
@@ -50,12 +50,21 @@ def test_what_people_like_scores_above_what_they_do_not(judge):
 
 def test_random_labels_are_seen_through():
     rng = np.random.default_rng(0)
-    fit = fit_head(rng.normal(size=(80, 200)), rng.integers(0, 2, 80).astype(float), range(80))
-    labels = np.random.default_rng(0)
-    labels.normal(size=(80, 200))
-    truth = labels.integers(0, 2, 80) > 0
-    assert 0.3 < auc(fit.out_of_fold_N, truth) < 0.7  # three standard errors of an AUC of 0.5
+    features = Features(rng.normal(size=(80, 50)), rng.normal(size=(80, 50)))
+    labels = rng.integers(0, 2, 80).astype(float)
+    fit = fit_head(features, labels, range(80))
+    assert 0.3 < auc(fit.out_of_fold_N, labels > 0) < 0.7  # three standard errors of an AUC of 0.5
     assert np.abs(fit.out_of_fold_N - 0.5).mean() < 0.2  # and it does not pretend to know
+
+
+def test_the_same_answer_is_right_to_one_prompt_and_wrong_to_another():
+    rng = np.random.default_rng(1)
+    prompt, answer = rng.normal(size=(200, 3)), rng.normal(size=(200, 3))
+    labels = (prompt[:, 0] * answer[:, 0] > 0).astype(float)  # neither side alone says anything
+    fit = fit_head(Features(prompt, answer), labels, range(200))
+    assert auc(fit.out_of_fold_N, labels > 0) > 0.9
+    alone = fit_head(Features(np.zeros((200, 3)), answer), labels, range(200))
+    assert auc(alone.out_of_fold_N, labels > 0) < 0.7
 
 
 def test_scores_do_not_depend_on_what_else_is_judged(judge):
@@ -74,13 +83,15 @@ def test_features_are_the_states_of_the_plain_model(tiny_llama, architecture, te
     model = LocalModel.load(tiny_llama(architecture=architecture, template=template))
     prompt, answers = [{"role": "user", "content": "What is it?"}], ["Yes.", "No, it is not."]
     found = Pooler(model, depths=(0.5, 1.0)).features([(prompt, answers)])
-    for answer, row in zip(answers, found, strict=True):
+    for i, answer in enumerate(answers):
         p, c = model.encode_pair(prompt, answer, end=True)
         with torch.no_grad():
             states = model.module(torch.tensor([p + c]), output_hidden_states=True).hidden_states
-        read = [states[k][0, len(p) - 1 : len(p) + len(c) - 1] for k in (1, 2)]  # two layers: 0.5 is layer 1
-        expected = torch.cat([part for s in read for part in (s.mean(0), s[-1])])
-        np.testing.assert_allclose(row, expected.numpy(), atol=1e-4)
+        two = [states[k][0] for k in (1, 2)]  # two layers: depth 0.5 is layer 1
+        before = torch.cat([s[len(p) - 1] for s in two])
+        along = torch.cat([s[len(p) : len(p) + len(c) - 1].mean(0) for s in two])
+        np.testing.assert_allclose(found.prompt_NP[i], before.numpy(), atol=1e-4)
+        np.testing.assert_allclose(found.answer_NA[i], along.numpy(), atol=1e-4)
 
 
 def test_padded_features_equal_packed_ones(model):
@@ -89,8 +100,10 @@ def test_padded_features_equal_packed_ones(model):
     packed = pooler.features(groups)
     assert pooler.forward.path == "packed"
     pooler.forward = type(pooler.forward)(pooler.forward.module, "padded")
-    np.testing.assert_allclose(pooler.features(groups), packed, atol=1e-4)
-    np.testing.assert_allclose(pooler.features(groups[::-1])[[1, 2, 0]], packed, atol=1e-4)
+    for found, expected in zip(pooler.features(groups), packed, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+    turned = pooler.features(groups[::-1]).rows(np.array([1, 2, 0]))
+    np.testing.assert_allclose(turned.answer_NA, packed.answer_NA, atol=1e-4)
 
 
 def test_a_saved_head_says_the_same(judge, model, tmp_path):
@@ -162,9 +175,9 @@ def test_fitting_in_the_spanned_space_is_fitting_in_the_whole():
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(20, 50)), rng.integers(0, 2, 20).astype(float)
     whole, bias = logistic(x, y, 3.0)
-    small, basis = reduced(x)
+    small, back = spanned(x @ x.T)
     weight, other = logistic(small, y, 3.0)
-    np.testing.assert_allclose(basis @ weight, whole, atol=1e-4)
+    np.testing.assert_allclose(x.T @ (back @ weight), whole, atol=1e-4)
     assert other == pytest.approx(bias, abs=1e-4)
 
 
