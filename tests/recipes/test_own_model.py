@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from truenorth.recipes.overrides import with_overrides
 from truenorth.recipes.own_judges import Means, roles
 from truenorth.recipes.own_prompts import part_of, read_prompts
 from truenorth.recipes.settings import Settings
-from truenorth.records import prompt_text
+from truenorth.recipes.signals import answer
+from truenorth.recipes.training import tokens
+from truenorth.records import Completion, Row, Source, prompt_text
 
 PLACES = ["harbour", "market", "island", "ferry", "lighthouse", "capital", "boat", "net", "mast", "sail"]
 POLICY = """
@@ -171,6 +174,43 @@ def test_a_measure_in_code_runs_only_where_it_is_allowed(desk):
 def test_settings_from_words_have_the_type_of_the_field():
     made = with_overrides(Settings(), ["lr=1e-5", "steps=7", "cut=true", "objective=dpo"])
     assert (made.lr, made.steps, made.cut, made.objective) == (1e-5, 7, True, "dpo")
+
+
+# answers that go on with a text
+
+
+class Writer:
+    """A model that goes on with a text: its first answer is cut, its second has an end."""
+
+    name = "writer"
+
+    def sample(self, prompts, n=1, **settings):
+        both = [Completion(" Tim lived in a", finish="length"), Completion(" Tim lived.")]
+        return [both[:n] for _ in prompts]
+
+
+def test_answers_to_plain_text_keep_the_space_they_begin_with_and_cut_ones_are_marked():
+    rows = [Row({"prompt": "Once there was Tim."}, Source("test"))]
+    lost: Counter[str] = Counter()
+    for keep, expected in (
+        (True, {" Tim lived in a": True, " Tim lived.": False}),
+        (False, {" Tim lived.": None}),
+    ):
+        settings = Settings(samples=2, guided=0, cut=keep)
+        found = answer(Writer(), rows, {}, settings, tick=None, count=lambda k, n: lost.update({k: n}))
+        assert {row.data["completion"]: row.data.get("cut") for row in found} == expected
+    assert lost == {"answers length": 1}
+
+
+def test_a_cut_answer_has_no_end_to_learn(tiny_llama):
+    from truenorth.models.local import LocalModel
+
+    model = LocalModel.load(tiny_llama(template="none"))
+    row = {"prompt": "The ferry", "chosen": " leaves", "rejected": " opens"}
+    rows = [Row({**row, "cut_chosen": cut, "cut_rejected": False}, Source("test")) for cut in (True, False)]
+    cut, whole = tokens(model, rows, "chosen")
+    assert [*cut.completion, model.tokenizer.eos_token_id] == whole.completion
+    assert all(p.completion[-1] == model.tokenizer.eos_token_id for p in tokens(model, rows, "rejected"))
 
 
 # refused before work
