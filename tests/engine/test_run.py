@@ -277,3 +277,15 @@ def test_costs_are_measured_by_step(tmp_path):
     assert costs["large"].peak_mib - costs["small"].peak_mib > 60
     assert costs["large"].wall_s > 0
     assert costs["large"].cpu_s >= 0
+
+
+def test_what_a_kill_left_half_written_is_swept_when_the_run_is_opened_again(tmp_path):
+    Run.open(tmp_path / "run", config=CONFIG).close()
+    steps = tmp_path / "run" / "steps"
+    (steps / "weights-0123456789ab.part").mkdir(parents=True)
+    (steps / "weights-0123456789ab.part" / "w").write_text("half")
+    (steps / ".ask-0123456789ab.parquet.x7").write_text("half")
+    (tmp_path / "run" / ".manifest.json.x7").write_text("half")
+    Run.open(tmp_path / "run", config=CONFIG).close()
+    left = {path.name for path in (tmp_path / "run").rglob("*")}
+    assert left == {"manifest.json", "metrics.jsonl", "lock", "steps"}
