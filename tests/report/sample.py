@@ -15,7 +15,8 @@ def compared(base: float, aligned: float, n: int = 300, **more: Any) -> dict[str
     both = [
         Estimate(p, max(0.0, p - w), min(1.0, p + w), n) for p, w in zip((base, aligned), width, strict=True)
     ]
-    test = Paired(aligned - base, aligned - base - spread, aligned - base + spread, 0.0001, n, "sign flips")
+    p = 0.0001 if abs(aligned - base) > spread else 0.4
+    test = Paired(aligned - base, aligned - base - spread, aligned - base + spread, p, n, "sign flips")
     return {"base": both[0], "aligned": both[1], "paired": test, **more}
 
 
@@ -115,7 +116,7 @@ def largest() -> dict[str, Any]:
         "kl": {"mean": 1.84, "low": 1.71, "high": 1.97, "n": 600, "unit": "nats per answer"},
         "curves": {
             "stopped_at": 200,
-            "reason": "The held-out judge was highest there.",
+            "reason": "the held-out judge was highest there",
             "series": [
                 line("judge that trains", "proxy", steps, lambda s: 0.45 + 0.5 * (1 - math.exp(-s / 70))),
                 {

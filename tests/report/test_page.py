@@ -183,7 +183,7 @@ def test_the_page_says_what_was_measured():
         "n = 300",
         "at least 95%",
         "p < 0.001",
-        "The weights of step 200 were kept",
+        "The weights of step 200 were kept: the held-out judge",
         "(an empty answer)",
         "truenorth why runs/harbour-micro 77aa12bc34de56f0",
         "2 min 21 s",

@@ -50,8 +50,8 @@ def test_intervals_differences_and_bounds_read_well():
     assert shown("x" * 2000).endswith("(2,000 characters)")
 
 
-def comparison(low: float, high: float, better: str = "higher") -> Comparison:
-    paired = {"difference": (low + high) / 2, "low": low, "high": high}
+def comparison(low: float, high: float, better: str = "higher", p: float | None = None) -> Comparison:
+    paired = {"difference": (low + high) / 2, "low": low, "high": high, "p": p}
     return Comparison.model_validate(
         {"base": {"mean": 0.5}, "aligned": {"mean": 0.5}, "paired": paired, "better": better}
     )
@@ -71,6 +71,11 @@ def comparison(low: float, high: float, better: str = "higher") -> Comparison:
 )
 def test_a_change_needs_an_interval_that_leaves_out_zero(low, high, better, said):
     assert change(comparison(low, high, better)) == said
+
+
+def test_a_change_that_does_not_stand_among_many_comparisons_is_not_clear():
+    assert change(comparison(0.01, 0.2, p=0.049)) == "better"
+    assert change(comparison(0.01, 0.2, p=0.13)) == "unclear"  # corrected by Holm, say
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ class Line(NamedTuple):
     cells: dict[str, Comparison]
 
 
+HEADING = 80  # characters of a description that fit above a column; longer ones stand above the table
 JUDGE_COLUMNS = {
     "position_bias": "Position bias",
     "verbosity_bias": "Verbosity bias",
@@ -54,7 +55,8 @@ def render(report: Report) -> str:
             headline=headline(told),
             badge={True: "good", False: "bad", None: "wait"}[told.passed],
             principles=_lines(report, "principles"),
-            columns=sets,
+            columns=[(n, about if len(about) <= HEADING else "") for n, about in sets],
+            abouts=[(n, about) for n, about in sets if len(about) > HEADING],
             capability=_lines(report, "capability"),
             capability_columns=[(n, "") for n, _ in sets if _measured(report, n)],
             drift=[Line(i, c.title or i, c.detail, {"": c}) for i, c in report.drift.items()],

@@ -75,9 +75,12 @@ def p_value(p: float | None) -> str:
 
 
 def change(comparison: Comparison) -> Change:
-    """What the paired interval lets one say: `unclear` where it holds zero, or where there is none."""
+    """What the pairs let one say: `unclear` where the interval holds zero, the p (which may be corrected for
+    many comparisons) is 0.05 or more, or there are none."""
     paired = comparison.paired
     if paired is None or paired.low is None or paired.high is None or paired.low <= 0 <= paired.high:
+        return "unclear"
+    if paired.p is not None and paired.p >= 0.05:
         return "unclear"
     if comparison.better == "neither":
         return "changed"
