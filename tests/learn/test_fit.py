@@ -139,9 +139,11 @@ def test_the_reference_is_computed_once_per_example(monkeypatch):
     assert not asked  # reference-free: no reference
 
 
-def test_stopping_anywhere_and_resuming_is_bit_for_bit_the_same(tmp_path):
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_stopping_anywhere_and_resuming_is_bit_for_bit_the_same(tmp_path, optimizer):
+    same_way = {"steps": 7, "optimizer": optimizer, "every": 2}
     straight = plain.tiny_llama()
-    train(straight, all_three(), steps=7)
+    train(straight, all_three(), **same_way)
 
     class Stop(Exception):
         pass
@@ -156,9 +158,9 @@ def test_stopping_anywhere_and_resuming_is_bit_for_bit_the_same(tmp_path):
     for step in (1, 3, 6):
         folder = tmp_path / str(step)
         with pytest.raises(Stop):
-            train(plain.tiny_llama(), all_three(), steps=7, checkpoint=folder, every=2, on_step=stop_at(step))
+            train(plain.tiny_llama(), all_three(), checkpoint=folder, on_step=stop_at(step), **same_way)
         resumed = plain.tiny_llama()
-        train(resumed, all_three(), steps=7, checkpoint=folder, every=2)
+        train(resumed, all_three(), checkpoint=folder, **same_way)
         assert same(weights(resumed), weights(straight)), step
 
 
@@ -175,7 +177,7 @@ def test_a_fit_killed_again_and_again_ends_in_the_same_weights(tmp_path):
     straight = plain.tiny_llama()
     train(straight, all_three(), steps=40)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["truenorth.learn", "learn_plain"])  # one import for all lives
+    context.set_forkserver_preload(["truenorth.learn", "transformers.models.llama.modeling_llama"])
     out, deaths = tmp_path / "out.pt", []
     for pause_s in (0.0, 0.02, 0.05, None):  # after the first step of this life; the last ends by itself
         steps_done = context.SimpleQueue()
@@ -194,7 +196,7 @@ def test_a_fit_killed_again_and_again_ends_in_the_same_weights(tmp_path):
 
 def test_a_checkpoint_of_another_fit_is_refused(tmp_path):
     train(plain.tiny_llama(), all_three(), checkpoint=tmp_path)
-    for change in ({"lr": 0.02}, {"seed": 1}, {"steps": 9}):
+    for change in ({"lr": 0.02}, {"seed": 1}, {"steps": 9}, {"optimizer": "muon"}):
         with pytest.raises(UserError, match="other examples, settings"):
             train(plain.tiny_llama(), all_three(), checkpoint=tmp_path, **change)
     with pytest.raises(UserError, match="starting weights"):
@@ -309,6 +311,25 @@ def test_lora_resumes_bit_for_bit(tmp_path):
         train(module, all_three(), lora=Lora(rank=2), checkpoint=folder, every=2)
         ended.append(weights(module))
     assert same(*ended)
+
+
+def test_a_merged_adapter_answers_as_the_adapter_did_and_leaves_a_plain_model():
+    module = plain.tiny_llama()
+    shape = set(module.state_dict())
+    result = train(module, [Task("p", plain.pairs(8), "dpo")], lora=Lora(rank=4))
+    example = plain.pairs(8)[0]
+    with torch.no_grad():
+        before = plain.logps(module, example.prompt, example.completions[0])
+        result.merge()
+        after = plain.logps(module, example.prompt, example.completions[0])
+    torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-4)
+    assert set(module.state_dict()) == shape
+
+
+def test_a_policy_with_nothing_to_train_is_refused():
+    module = plain.tiny_llama().requires_grad_(False)
+    with pytest.raises(UserError, match="all weights of the policy are frozen"):
+        train(module, all_three())
 
 
 def test_half_precision_weights_are_trained_in_float32_on_a_cpu():

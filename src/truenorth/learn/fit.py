@@ -35,6 +35,11 @@ class FitResult:
     last: dict[str, float] = field(default_factory=dict)  # what `on_step` was given last
     adapter: Any = None  # the peft model, where LoRA was asked for; `save_pretrained` writes the adapter
 
+    def merge(self) -> None:
+        """Fold the adapter into the weights: `policy.module` is a plain transformers model again."""
+        if self.adapter is not None:
+            self.adapter.merge_and_unload()
+
 
 def fit(
     policy: Any,
@@ -54,7 +59,7 @@ def fit(
     checkpoint: str | Path | None = None,
     every: int = 50,
     on_step: Callable[[dict[str, float]], None] | None = None,
-    micro_tokens: int = 8192,
+    micro_tokens: int | None = None,
     bad_share: float = 0.1,
 ) -> FitResult:
     """Train `policy.module` in place on loss = sum over tasks of weight * average of its objective.
@@ -64,7 +69,7 @@ def fit(
 
     Args:
         lr: peak learning rate of the optimizer.
-        optimizer: AdamW, or Muon to train a small model from nothing (lr about 0.02; ignores betas and decay).
+        optimizer: AdamW, or Muon to train a small model from nothing (lr 0.02; ignores betas and decay).
         warmup: steps, or a fraction of `steps` when below 1.
         clip: largest norm of the gradient.
         weight_decay: of matrices only.
@@ -74,7 +79,8 @@ def fit(
         checkpoint: a folder to save to every `every` steps and at the end, and to resume from.
         on_step: called after every step with `step`, `loss`, `lr`, `grad_norm`, `tokens` (of packed rows),
             `skipped`, and each task's numbers as `TASK/...` (see `metrics.py`).
-        micro_tokens: tokens of one forward pass; memory, never the result.
+        micro_tokens: tokens of one forward pass; memory and speed, never the result. By default 1,024 on
+            a CPU (halves the memory of 8 pairs and costs no time) and 16,384 on CUDA.
         bad_share: steps with a loss or gradient that is not finite are skipped and counted; more than this
             share of them (and more than 5) ends the fit.
 
@@ -86,26 +92,20 @@ def fit(
     module = policy.module
     if module.dtype != torch.float32 and (lora is None or module.device.type == "cpu"):
         module.float()
-    settings = [
-        steps,
-        lr,
-        schedule,
-        warmup,
-        clip,
-        weight_decay,
-        betas,
-        seed,
-        repr(lora),
-        *map(_describe, tasks),
-    ]
-    identity = saved.fingerprint(module, settings)
+    settings = [steps, lr, schedule, warmup, clip, weight_decay, betas, optimizer, seed, repr(lora)]
+    identity = saved.fingerprint(module, settings + [_describe(task) for task in tasks])
     adapter = wrap(module, lora, seed=seed) if lora else None
     module.eval()
     forward = open_forward(adapter or module)
+    micro_tokens = micro_tokens or (16_384 if forward.device.type == "cuda" else 1024)
     folder = Path(checkpoint) if checkpoint else None
     works = _prepare(tasks, forward, adapter, reference, steps, seed)
 
     trained = {name: p for name, p in (adapter or module).named_parameters() if p.requires_grad}
+    if not trained:
+        raise UserError(
+            "all weights of the policy are frozen", where="fit", fix="train them, or ask for LoRA"
+        )
     stepper = OPTIMIZERS[optimizer](trained, lr, betas=betas, weight_decay=weight_decay)
     start, skipped = 0, 0
     state = saved.load(folder / "fit.pt", identity) if folder else None

@@ -76,25 +76,16 @@ def _micro(
     forward: Forward, work: Work, examples: Sequence[Example], known: list[Tensor] | None, total: float
 ) -> Part:
     layout = forward.lay_out(examples)
-    rows_TD, leaf_TD = _rows(forward, examples, layout)
+    rows_TD = forward.rows(examples, layout)
+    leaf_TD = rows_TD.detach()
     if work.needs.coupling == "distribution":
         loss, logp_T, grad_TD = _distributions(forward, work, leaf_TD, examples, known, total)
     else:
         loss, logp_T, grad_TD = _answers(
             forward, work, leaf_TD, layout.target_T, examples, layout.lengths, known, total
         )
-    rows_TD.backward(grad_TD.to(rows_TD.dtype))
+    rows_TD.backward(grad_TD)
     return Part(loss, logp_T, None, layout.lengths)
-
-
-def _rows(forward: Forward, examples, layout) -> tuple[Tensor, Tensor]:
-    """Rows with their graph, and the same cut off from it, in the type the head computes in."""
-    if forward.device.type != "cuda":
-        rows_TD = forward.rows(examples, layout)
-        return rows_TD, rows_TD.detach()
-    with torch.autocast("cuda", torch.bfloat16):
-        rows_TD = forward.rows(examples, layout)
-    return rows_TD, rows_TD.detach().to(torch.bfloat16)
 
 
 def _answers(forward, work, leaf_TD, target_T, examples, lengths, known, total):
@@ -171,7 +162,7 @@ def _whole_batch(forward, work, examples, known, slices, total) -> Part:
     for at in slices:
         layout = forward.lay_out(examples[at])
         with torch.no_grad():
-            rows_TD = _rows(forward, examples[at], layout)[1]
+            rows_TD = forward.rows(examples[at], layout)
         parts.append(target_logps(forward.head, rows_TD, layout.target_T))
     logp_T = torch.cat(parts)
     lengths = tuple(len(c) for e in examples for c in e.completions)
@@ -182,11 +173,12 @@ def _whole_batch(forward, work, examples, known, slices, total) -> Part:
     grad_T, start = grad_T * work.weight, 0
     for at in slices:
         layout = forward.lay_out(examples[at])
-        rows_TD, leaf_TD = _rows(forward, examples[at], layout)
-        here_t = grad_T[start : start + len(leaf_TD)]
-        start += len(leaf_TD)
-        _, grad_TD = backward(forward.head, leaf_TD, layout.target_T, [1] * len(leaf_TD), _given(here_t))
-        rows_TD.backward(grad_TD.to(rows_TD.dtype))
+        rows_TD = forward.rows(examples[at], layout)
+        here_t = grad_T[start : start + len(rows_TD)]
+        start += len(rows_TD)
+        ones = [1] * len(rows_TD)
+        _, grad_TD = backward(forward.head, rows_TD.detach(), layout.target_T, ones, _given(here_t))
+        rows_TD.backward(grad_TD)
     return Part(loss, logp_T, known_T, lengths)
 
 

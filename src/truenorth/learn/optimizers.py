@@ -1,4 +1,4 @@
-"""What turns gradients into steps: AdamW, and Muon for the matrices of small models that are trained from nothing."""
+"""What turns gradients into steps: AdamW, and Muon for small models that are trained from nothing."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ class Forward:
 
     module: Any  # the transformers causal LM, adapters inside
     path: Path
+    compute: torch.dtype = torch.float32  # of matrix products; sums, softmax and weights stay as they are
 
     @property
     def head(self) -> Head:
@@ -42,6 +43,12 @@ class Forward:
 
     def rows(self, examples: Sequence[Branching], layout: Layout) -> Tensor:
         """(T, D): for each completion token of `layout`, in order, what the head reads."""
+        half = self.compute != torch.float32
+        with torch.autocast(self.device.type, self.compute, enabled=half):
+            rows_TD = self._rows(examples, layout)
+        return rows_TD.to(self.compute) if half else rows_TD
+
+    def _rows(self, examples: Sequence[Branching], layout: Layout) -> Tensor:
         if self.path != "packed":
             return self._padded_rows(examples)
         with packed_attention(self.module):
@@ -92,17 +99,20 @@ def open_forward(module: Any, *, prefer: Path = "packed") -> Forward:
         UserError: not even the model's own padded logits agree with its logits for single sequences.
     """
     module = unwrapped(module)
+    compute = torch.bfloat16 if next(module.parameters()).device.type == "cuda" else torch.float32
+    if _chunked(module) and prefer == "packed":
+        prefer = "padded"
     paths: list[Path] = ["packed", "padded", "logits"]
     training = module.training
     module.eval()
     try:
         for path in paths[paths.index(prefer) :]:
-            forward = Forward(module, path)
+            forward = Forward(module, path, compute)
             try:
                 worst = disagreement(forward)
             except (TypeError, AttributeError, NotImplementedError, ValueError, RuntimeError, KeyError):
                 continue  # this architecture does not take that call: the next path is plainer
-            if worst <= _tolerance(module):
+            if worst <= _tolerance(forward):
                 return forward
     finally:
         module.train(training)
@@ -112,8 +122,18 @@ def open_forward(module: Any, *, prefer: Path = "packed") -> Forward:
     )
 
 
-def _tolerance(module: Any) -> float:
-    return TOLERANCE if next(module.parameters()).dtype == torch.float32 else 0.25
+def _tolerance(forward: Forward) -> float:
+    exact = next(forward.module.parameters()).dtype == forward.compute == torch.float32
+    return TOLERANCE if exact else 0.25
+
+
+def _chunked(module: Any) -> bool:
+    """Attention within chunks of thousands of tokens, which the self-check's tiny input does not reach."""
+    config = module.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ())
+    return not kinds <= {"full_attention", "sliding_attention"} or bool(
+        getattr(config, "attention_chunk_size", None)
+    )
 
 
 def disagreement(forward: Forward) -> float:
