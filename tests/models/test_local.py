@@ -206,7 +206,7 @@ def test_the_real_story_model_reads_stories_at_its_published_loss(shared: Path) 
     pairs = model.encode_pairs([("", story) for story in stories], end=False)
     rows = score(model.module, [Pair(p, c[:511]) for p, c in pairs], pad_id=0)
     nll = -sum(map(sum, rows)) / sum(map(len, rows))
-    # Over the whole file: 1.68 story by story, 1.90 in windows of 511 tokens across stories. The note says 1.64.
+    # Over the whole file: 1.68 story by story, 1.90 in windows across stories; the note beside it says 1.64.
     assert nll == pytest.approx(1.64, abs=0.1)
     for pair, row in zip(pairs[:3], rows):
         expected = plain_logprobs(model.module, pair.prompt, pair.completion[:511])
