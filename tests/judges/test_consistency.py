@@ -186,9 +186,7 @@ def test_numbers_are_exact_even_when_all_other_words_agree():
     assert judged.consensus([when])[0].share.mean == pytest.approx(2 / 3)
     assert score(judged, when, "Workers finished it in 1844.") == 0.0
     assert score(judged, when, "In 1843.") == 1.0
-    long = (
-        "Many patient workers of several guilds slowly finished its tall white stone walls in 184{}."
-    )
+    long = "Many patient workers of several guilds slowly finished its tall white stone walls in 184{}."
     judged = judge(answers={when: [long.format(i) for i in (3, 4, 5, 6)]}, m=4)
     assert judged.consensus([when])[0].share.mean == 0.25
 

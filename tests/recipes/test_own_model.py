@@ -17,8 +17,8 @@ from truenorth.cli.main import main
 from truenorth.constitution import load
 from truenorth.models.glance import glance
 from truenorth.recipes.overrides import with_overrides
-from truenorth.recipes.own_judges import Means, roles
 from truenorth.recipes.own_prompts import part_of, read_prompts
+from truenorth.recipes.own_roles import Means, roles
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import answer
 from truenorth.recipes.training import tokens

@@ -79,7 +79,8 @@ def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
 def content_hash(value: Any, length: int = 16) -> str:
     """A hash of bytes, text or anything JSON can say; the same in every process. `length` hex digits."""
     if isinstance(value, str):
-        value = value.encode()
+        value = value.encode(errors="surrogatepass")
     if not isinstance(value, bytes):
-        value = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode()
+        text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+        value = text.encode(errors="surrogatepass")
     return hashlib.sha256(value).hexdigest()[:length]

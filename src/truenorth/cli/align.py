@@ -103,7 +103,8 @@ def _own(args: argparse.Namespace) -> tuple[Job, str]:
         if not getattr(args, option):
             raise UserError(f"--model needs --{option}", fix="see truenorth align --help")
     from truenorth.recipes.forecast import description
-    from truenorth.recipes.own_model import Own, own_job, ready
+    from truenorth.recipes.own_inputs import Own, ready
+    from truenorth.recipes.own_model import own_job
 
     same = "model constitution prompts labels judge base_url measure measure_url human_text data lora seed"
     same += " max_requests max_losses allow_code quiet"

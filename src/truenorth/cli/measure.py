@@ -142,14 +142,15 @@ def _beside(job: Job, args: argparse.Namespace, against: str, opened: Run) -> di
         **main,
         "sets": sets,
         "targets": reached(bench, conduct, tax),
-        "changes": changes(measured),
+        "changes": changes(measured, bench.lower),
         "costs": {name: cost._asdict() for name, cost in opened.view().costs().items()},
     }
 
 
 def _own(args: argparse.Namespace) -> Job:
     """The job whose bench is every prompt of the file."""
-    from truenorth.recipes.own_model import Own, own_job, ready
+    from truenorth.recipes.own_inputs import Own, ready
+    from truenorth.recipes.own_model import own_job
 
     made = ready(
         Own(

@@ -1,7 +1,7 @@
 """Write the report of a run again, or print it.
 
-    truenorth report runs/mine                  writes runs/mine/report.html anew
-    truenorth report runs/mine --as console     prints the table
+truenorth report runs/mine                  writes runs/mine/report.html anew
+truenorth report runs/mine --as console     prints the table
 """
 
 from __future__ import annotations

@@ -177,8 +177,8 @@ def load_head(folder: Path, model: LocalModel | None) -> RewardJudge:
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot read the head ({error})", where=str(folder / WEIGHTS)) from error
     bias, scale, shift = arrays["scalars"].tolist()
-    sides = [Scaling(arrays[f"{k}_mean_D"], arrays[f"{k}_std_D"]) for k in ("prompt", "answer")]
-    head = Head(arrays["weight_AP"], bias, *sides, scale, shift)
+    prompt, answer = (Scaling(arrays[f"{k}_mean_D"], arrays[f"{k}_std_D"]) for k in ("prompt", "answer"))
+    head = Head(arrays["weight_AP"], bias, prompt, answer, scale, shift)
     o = meta["out_of_fold"]
     card = OutOfFold(Estimate(**o["accuracy"]), Estimate(**o["auc"]), o["brier"], o["n"], o["positive"])
     return RewardJudge(Pooler(model, depths=meta["depths"]), head, card, meta["name"], meta["abstain"])

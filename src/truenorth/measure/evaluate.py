@@ -14,7 +14,8 @@ from truenorth.records import Completion, Group, Judgement
 class Judge(Protocol):
     """What evaluating asks of a judge (`truenorth.judges.Judge` fits)."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]: ...
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from truenorth.base import content_hash
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Completion, Prompt, Scored
+
+M = TypeVar("M", bound=Model)
+
+
+def remembering(model: M) -> M:
+    """The model, with a memory for what it sampled in this process; otherwise the same."""
+    return cast(M, Memo(model))
 
 
 class Memo:

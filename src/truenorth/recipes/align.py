@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,17 @@ from typing import Any
 from truenorth.base import UserError, write_text
 from truenorth.engine import Run, progress
 from truenorth.models.local import LocalModel
-from truenorth.models.memo import Memo
+from truenorth.models.memo import remembering
 from truenorth.recipes.conclusion import conclude
 from truenorth.recipes.job import Job
-from truenorth.recipes.measuring import measure
+from truenorth.recipes.measuring import measure, signal_rows
 from truenorth.recipes.signals import answer, choose, value
 from truenorth.recipes.training import Point, Watch, tasks_of, train
 from truenorth.records import Row
 from truenorth.report import model_card, write_report
 
 LEAST_PAIRS = 20
+SIGNAL_ITEMS = 40  # questions a principle on which the training signal is held against what measures
 
 
 def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
         UserError: there is too little to learn from.
     """
     settings, label = job.settings, job.constitution.label
-    model = Memo(job.load())
+    model = remembering(job.load())
     judges = job.judges(model, run)
     chats = model.codec.turn is not None
     guidance = {p.id: p.guidance for p in job.constitution.principles if p.guidance} if chats else {}
@@ -50,7 +52,7 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
         [answers, job.inputs, label],
         lambda: value(judges.proxy, answers, constitution=label, count=run.count),
     )
-    choosing = [settings.margin, settings.seed]
+    choosing = [settings.margin, settings.likeness, settings.seed]
     data = run.step(
         "data",
         [verdicts, choosing],
@@ -76,19 +78,37 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
         policy.save(folder)
 
     weights = run.step_files("weights", [data, watched, job.inputs, asdict(settings)], make_weights)
-    run.publish("model", weights)
     aligned = LocalModel.load(job.model, adapter=weights) if settings.lora_rank else LocalModel.load(weights)
     bench = job.bench(model, run)
     questions = 2 * sum(map(len, [*bench.conduct.values(), *bench.abilities.values()]))
     with progress("measuring", total=questions, quiet=quiet) as bar:
-        models = {"base": (model, job.inputs), "aligned": (aligned, weights)}
+        models: dict[str, tuple[LocalModel, Any]] = {
+            "base": (model, job.inputs),
+            "aligned": (aligned, weights),
+        }
         measured = measure(run, bench, models, settings, tick=bar.tick)
-    report = conclude(job, run, bench, measured, judges, data)
+        signals = run.step(
+            "signals",
+            [data, weights, SIGNAL_ITEMS],
+            lambda: signal_rows(judges.proxy, bench, measured, each=SIGNAL_ITEMS),
+        )
+    report = conclude(job, run, bench, measured, judges, data, signals)
     if job.finish:
         report = job.finish(report, run, models, measured)
+    card = model_card(report)
+    run.publish("model", run.step_files("model", [weights, card], lambda to: with_card(weights, card, to)))
     write_report(report, run.path)
-    write_text(run.path / "model_card.md", model_card(report))
+    if job.constitution.path:
+        write_text(run.path / "constitution.yaml", Path(job.constitution.path).read_text(encoding="utf-8"))
     return report
+
+
+def with_card(weights: Path, card: str, folder: Path) -> None:
+    """The model as people take it: the weights (linked, not copied) and the model card."""
+    for file in sorted(weights.iterdir()):
+        if file.name != "README.md":
+            os.link(file, folder / file.name)
+    write_text(folder / "README.md", card)
 
 
 def own_documents(model: LocalModel, count: int, seed: int) -> list[str]:
@@ -118,7 +138,9 @@ def _enough(data: list[Row], verdicts: list[Row]) -> None:
 
 def step_numbers(numbers: dict[str, float]) -> dict[str, Any]:
     """What of a training step goes into metrics.jsonl."""
-    kept = {k: round(numbers[k], 6) for k in ("loss", "lr", "grad_norm", "tokens") if k in numbers}
+    kept: dict[str, Any] = {
+        k: round(numbers[k], 6) for k in ("loss", "lr", "grad_norm", "tokens") if k in numbers
+    }
     return {"step": int(numbers["step"]), **kept}
 
 

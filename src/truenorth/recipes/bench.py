@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from truenorth.judges import Judge
 from truenorth.measure import Item
 from truenorth.recipes.job import Bench, Goal
-from truenorth.records import Group, Judgement, prompt_text
+from truenorth.records import Group, Judgement, Message, prompt_text
 from truenorth.worlds.harbour.gold import oracle as gold
 from truenorth.worlds.harbour.gold.dialogues import Ask
 from truenorth.worlds.harbour.gold.facts import make_world
@@ -41,7 +41,7 @@ GOALS = (
 )
 ABOUT = (
     "Near: questions in wordings that no training prompt has, about people and things that training prompts may "
-    "mention. Far: people, places, hazards, look-alikes and sums that no training prompt mentions, in such wordings too."
+    "mention. Far: people, places, hazards, look-alikes and sums that no training prompt mentions, in new wordings."
 )
 
 
@@ -90,5 +90,5 @@ def harbour_bench(seed: int, *, per_principle: int = 300) -> Bench:
 
 
 def _question(item: gold.Item, principle: str) -> Item:
-    prompt = [{"role": "user", "content": item.ask.prompt}]
+    prompt: list[Message] = [{"role": "user", "content": item.ask.prompt}]
     return Item(f"{item.id}:{principle}", prompt, principle, item.ask.cluster)

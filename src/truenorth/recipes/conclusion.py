@@ -13,7 +13,7 @@ from truenorth.measure import Answer, Comparison
 from truenorth.recipes.job import Bench, Job, Judges
 from truenorth.recipes.measuring import Measured
 from truenorth.records import Row, prompt_text
-from truenorth.stats import Estimate
+from truenorth.stats import Estimate, mean
 
 Compared = Mapping[str, Mapping[str, Comparison]]
 
@@ -62,9 +62,11 @@ def reached(bench: Bench, conduct: Compared, tax: Compared) -> list[dict[str, An
     return rows
 
 
-def changes(measured: Measured, *, most: int = 12) -> dict[str, Any]:
+def changes(measured: Measured, lower: frozenset[str], *, most: int = 12) -> dict[str, Any]:
     """Answers that changed for better and for worse, a few of each drawn by seed, spread over the principles."""
-    better, worse, same = [], [], 0
+    better: list[dict[str, Any]] = []
+    worse: list[dict[str, Any]] = []
+    same = 0
     for which, (base, aligned) in measured.conduct.items():
         old = {a.key: a for a in base.answers}
         for new in aligned.answers:
@@ -74,7 +76,8 @@ def changes(measured: Measured, *, most: int = 12) -> dict[str, Any]:
             if new.score == was.score:
                 same += 1
             else:
-                (better if new.score > was.score else worse).append(_change(was, new, which))
+                up = (new.score > was.score) != (new.item.principle in lower)
+                (better if up else worse).append(_change(was, new, which))
     return {
         "better": _spread(better, most),
         "worse": _spread(worse, most),
@@ -135,10 +138,30 @@ def curves(run: Run) -> dict[str, Any] | None:
     }
 
 
+def agreement(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """How often the training signal and what measures agree, principle by principle."""
+    found = []
+    for principle in dict.fromkeys(r.data["principle"] for r in rows):
+        mine = [r for r in rows if r.data["principle"] == principle]
+        known = [r for r in mine if r.data["agree"] is not None]
+        if known:
+            values, clusters = [r.data["agree"] for r in known], [r.data["cluster"] for r in known]
+            rate = mean(values, clusters=clusters, abstained=len(mine) - len(known))
+            found.append(
+                {
+                    "signal": "constitution",
+                    "principle": principle,
+                    "agreement": rate,
+                    "answered": len(known) / len(mine),
+                }
+            )
+    return found
+
+
 def stages(run: Run, data: Sequence[Row]) -> list[dict[str, Any]]:
     """How many rows each step left and what it dropped."""
     kept = {s.name: s for s in run.view().steps if s.kind == "rows"}
-    found = []
+    found: list[dict[str, Any]] = []
     for name in ("prompts", "answers", "verdicts", "data"):
         if name in kept:
             step = kept[name]
@@ -171,7 +194,13 @@ def samples(data: Sequence[Row], most: int = 10) -> list[dict[str, Any]]:
 
 
 def conclude(
-    job: Job, run: Run, bench: Bench, measured: Measured, judges: Judges, data: Sequence[Row]
+    job: Job,
+    run: Run,
+    bench: Bench,
+    measured: Measured,
+    judges: Judges,
+    data: Sequence[Row],
+    signals: Sequence[Row] = (),
 ) -> dict[str, Any]:
     """The report's data, as `truenorth.report.schema` describes it."""
     conduct, tax = measured.compared(), measured.tax()
@@ -209,9 +238,10 @@ def conclude(
         "curves": line,
         "kl": _kl(run, line),
         "judge": judges.cards,
+        "signals": agreement(signals),
         "data": stages(run, data),
         "samples": samples(data),
-        "changes": changes(measured),
+        "changes": changes(measured, bench.lower),
         "losses": {k: n for k, n in view.counts().items() if n and k.startswith(("answers ", "verdicts "))},
         "seconds": round(sum(c.wall_s for c in costs.values()), 1),
         "cpu_seconds": round(sum(c.cpu_s for c in costs.values()), 1),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from truenorth.engine import Run
@@ -19,11 +21,16 @@ Human = tuple[Prompt, str, str]  # prompt, how a person went on, cluster
 def drift(
     run: Run, models: Both, measured: tuple[Scores, Scores], human: Sequence[Human], settings: Settings
 ) -> dict[str, Any]:
-    """The report's `drift` and `kl`, from the answers that were measured and from texts of people."""
+    """The report's `drift`, `kl` and a note, from the answers that were measured and from texts of people."""
     answers = [unique(scores) for scores in measured]
+    way = moved(run, models, answers[0], settings)
+    token = Estimate(**way["token"])
     return {
         "drift": texts_of(answers) | surprise(run, models, human),
-        "kl": moved(run, models, answers[0], settings),
+        "kl": {**way["sequence"], "unit": "nats per answer"},
+        "notes": [
+            f"KL to the base model is {token.mean:.3f} nats a token [{token.low:.3f}, {token.high:.3f}]."
+        ],
     }
 
 
@@ -81,7 +88,7 @@ def surprise(run: Run, models: Both, human: Sequence[Human]) -> dict[str, Any]:
         [row] = run.step(
             f"human-text-{name}",
             [identity, [list(map(str, one)) for one in human]],
-            lambda model=model: [_surprise(model, human)],
+            partial(_surprise, model, human),
         )
         found.append(row.data)
     base, aligned = found
@@ -101,14 +108,14 @@ def surprise(run: Run, models: Both, human: Sequence[Human]) -> dict[str, Any]:
     }
 
 
-def _surprise(model: LocalModel, human: Sequence[Human]) -> Row:
+def _surprise(model: LocalModel, human: Sequence[Human]) -> list[Row]:
     scored = model.logprobs([(prompt, text) for prompt, text, _ in human])
     data = {"total": [-s.total for s in scored], "tokens": [float(len(s.tokens)) for s in scored]}
-    return Row(data, Source("measure:human text", model=model.name))
+    return [Row(data, Source("measure:human text", model=model.name))]
 
 
 def moved(run: Run, models: Both, answers: Sequence[Answer], settings: Settings) -> dict[str, Any]:
-    """KL(aligned || base) in nats an answer, on answers of the aligned model to the held-out prompts."""
+    """KL(aligned || base) by answer and by token, on answers of the aligned model to the held-out prompts."""
     (base, was), (aligned, now) = models["base"], models["aligned"]
     prompts, groups = [a.item.prompt for a in answers], [a.item.group for a in answers]
 
@@ -120,16 +127,8 @@ def moved(run: Run, models: Both, answers: Sequence[Answer], settings: Settings)
         return [Row(data, Source("measure:kl", model=aligned.name, seed=settings.seed))]
 
     [row] = run.step("kl", [[str(p) for p in prompts], was, now, settings.max_tokens, settings.seed], make)
-    return {**row.data["sequence"], "unit": "nats per answer"}
-
-
-def per_token(run: Run) -> Estimate:
-    """KL in nats per token, as `moved` found it."""
-    [row] = run.view().rows("kl")[-1:]
-    return Estimate(**row.data["token"])
+    return row.data
 
 
 def _exp(nats: Estimate) -> str:
-    import math
-
     return f"{math.exp(min(nats.mean, 700)):.2f}"

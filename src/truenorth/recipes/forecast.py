@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from truenorth.engine import duration
 from truenorth.models.glance import Glance
-from truenorth.recipes.own_judges import WORDS
-from truenorth.recipes.own_model import Ready
+from truenorth.recipes.own_inputs import Ready
+from truenorth.recipes.own_roles import WORDS
 from truenorth.recipes.settings import Settings
 
 LAYER_S = 12e-6  # seconds a token and layer that a small model costs whatever its width, on one core

@@ -1,150 +1,23 @@
-"""Who judges what on a model of one's own: what trains each principle, and what measures it in the end.
-
-A principle is trained by its checks; without checks by a judge fitted on `--labels`; without these by the
-endpoint of `--judge`. It is measured by what its `measured_by` names, or else by an endpoint that did not
-train it. Where there is nothing of the kind, the judge that trained measures too, and no verdict rests on it.
-"""
+"""The judges of a job on a model of one's own, made from the roles that were found for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-from truenorth.base import UserError, find
-from truenorth.constitution import Constitution, Principle
-from truenorth.judges import EndpointJudge, Judge, RewardJudge, compile, read_labels
+from truenorth.base import find
+from truenorth.constitution import Constitution
+from truenorth.judges import EndpointJudge, Judge, RewardJudge, compile
 from truenorth.judges.compile import Compiled, ConstitutionJudge, run_check
-from truenorth.judges.reward import Label, check_labels
 from truenorth.judges.text_classifier import TextClassifierJudge
 from truenorth.models.local import LocalModel
 from truenorth.recipes.counted import Counted
 from truenorth.recipes.job import Judges
+from truenorth.recipes.own_roles import Means, Role, classifier, labels_of
 from truenorth.records import Group, Judgement, prompt_text
 
-Trains = Literal["checks", "labels", "judge"]
-Measures = Literal["classifier", "code", "measure", "judge", "labels", "itself"]
-WORDS = {
-    "checks": "its checks",
-    "labels": "a judge fitted on the labels",
-    "judge": "the endpoint of --judge",
-    "measure": "the endpoint of --measure",
-    "classifier": "a classifier",
-    "code": "code",
-    "itself": "the judge that trained, so without a verdict",
-}
-Counts = Callable[[str, int], None]
 Endpoint = Callable[[Sequence[str]], Judge]  # a judge of these principles
-
-
-class Role(NamedTuple):
-    """What trains a principle and what measures it; `named` is what its measure names: a file, code."""
-
-    trains: Trains
-    measures: Measures
-    named: str = ""
-
-
-@dataclass(frozen=True)
-class Means:
-    """What there is to judge with.
-
-    Args:
-        labels: rated answers.
-        judge, measure: endpoints, as people name them; "" where there is none.
-        data: where files that the constitution names are found; the constitution's own folder by default.
-    """
-
-    labels: Path | None = None
-    judge: str = ""
-    measure: str = ""
-    data: Path | None = None
-    allow_code: bool = False
-
-    def folder(self, constitution: Constitution) -> Path:
-        return self.data or (constitution.path.parent if constitution.path else Path())
-
-
-def roles(constitution: Constitution, means: Means) -> dict[str, Role]:
-    """Principle -> its role. Everything that can be wrong is found here, before any model is loaded.
-
-    Raises:
-        UserError: a principle that nothing can judge, a check or classifier that does not work, or one
-            endpoint that is to train and to measure.
-    """
-    compile(constitution, folder=means.folder(constitution), allow_code=means.allow_code)
-    if means.measure and means.measure == means.judge:
-        what = f"{means.measure} would measure what it trained"
-        raise UserError(what, where="--measure", expected="another model, or another address")
-    unjudged = [p.id for p in constitution.principles if not _trains(p, means)]
-    if unjudged:
-        raise UserError(
-            f"nothing can judge {', '.join(unjudged)}",
-            where=str(constitution.path or constitution.label),
-            expected="checks in the constitution, --labels with answers rated by it, or --judge",
-        )
-    return {p.id: _role(p, means, constitution) for p in constitution.principles}
-
-
-def _trains(p: Principle, means: Means) -> Trains | None:
-    if p.checks:
-        return "checks"
-    if means.labels and labels_of(means.labels, p.id):
-        return "labels"
-    return "judge" if means.judge else None
-
-
-def labels_of(path: Path, principle: str) -> list[Label]:
-    """The labels about a principle (those that name it, or name none); refused if too few or one-sided."""
-    labels = read_labels(path, principle=principle)
-    if labels:
-        check_labels(labels)
-    return labels
-
-
-def _role(p: Principle, means: Means, constitution: Constitution) -> Role:
-    trains = _trains(p, means)
-    assert trains is not None, p.id
-    kind, _, rest = (p.measured_by or "").partition(":")
-    where = f"principle {p.id}, measured_by"
-    if kind == "classifier":
-        classifier(rest, means.folder(constitution), where)
-        return Role(trains, "classifier", rest)
-    if p.measured_by and p.measured_by in p.code:
-        if not means.allow_code:
-            raise UserError(f"names code ({p.measured_by})", where=where, fix="--allow-code")
-        find("truenorth.judges.checks", p.measured_by, where=where)
-        return Role(trains, "code", p.measured_by)
-    if means.measure:
-        return Role(trains, "measure", means.measure)
-    if means.judge and trains != "judge":
-        return Role(trains, "judge", means.judge)
-    if means.labels and trains != "labels" and labels_of(means.labels, p.id):
-        return Role(trains, "labels", str(means.labels))
-    return Role(trains, "itself")
-
-
-def classifier(spec: str, folder: Path, where: str) -> TextClassifierJudge:
-    """A classifier from `FILE` or `FILE?of=mean|lowest|last`."""
-    file, _, options = spec.partition("?")
-    key, _, of = options.partition("=")
-    if options and key != "of":
-        raise UserError(f"{spec!r}", where=where, expected="classifier:FILE?of=mean, lowest or last")
-    if not (folder / file).is_file():
-        fix = "give the folder of such files with --data DIR"
-        raise UserError(f"no file {folder / file}", where=where, fix=fix)
-    return TextClassifierJudge.load(folder / file, of=of or "mean")
-
-
-def files_of(constitution: Constitution, means: Means) -> list[Path]:
-    """The files that checks and measures name: what verdicts depend on beside the constitution itself."""
-    named = [
-        str(c.settings["path"]) for p in constitution.principles for c in p.checks if "path" in c.settings
-    ]
-    kinds = [(p.measured_by or "").partition(":") for p in constitution.principles]
-    named += [rest.partition("?")[0] for kind, _, rest in kinds if kind == "classifier"]
-    return [means.folder(constitution) / name for name in dict.fromkeys(named)]
 
 
 @dataclass(frozen=True)
@@ -156,11 +29,7 @@ class Code:
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         found = [[run_check(self.function, prompt_text(g.prompt), t) for t in g.completions] for g in groups]
-        return [[replace_judge(j, self.name) for j in group] for group in found]
-
-
-def replace_judge(judgement: Judgement, name: str) -> Judgement:
-    return judgement._replace(judge=name)
+        return [[j._replace(judge=self.name) for j in group] for group in found]
 
 
 def training_judge(

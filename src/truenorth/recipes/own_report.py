@@ -8,7 +8,7 @@ from typing import Any
 from truenorth.engine import Run
 from truenorth.models.glance import Glance
 from truenorth.models.local import LocalModel
-from truenorth.recipes.own_judges import WORDS, Role
+from truenorth.recipes.own_roles import WORDS, Role
 
 NO_SYSTEM = (
     "The model's chat template has no place for a system turn; guidance was written before the first user "

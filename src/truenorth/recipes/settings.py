@@ -18,8 +18,9 @@ class Settings:
         samples: plain answers a prompt.
         guided: answers a prompt under each principle's guidance.
         max_tokens: longest answer.
-        cut: keep answers that were cut at max_tokens (models that continue text), rather than count and drop them.
+        cut: keep answers that were cut at max_tokens (models that continue text); otherwise they are dropped.
         margin: least difference of score between a chosen and a rejected answer, in [0, 1].
+        likeness: share of words from which two answers are too alike to be a pair; the better one is kept.
         objective: what the pairs are learned with: "sft" on the chosen, or "dpo".
         beta, sft: of DPO, and the weight of its likelihood term.
         keep: weight of the KL anchor on the model's own good answers.
@@ -29,22 +30,23 @@ class Settings:
         items: held-out questions a principle, for measuring.
     """
 
-    prompts: int = 2600
+    prompts: int = 3400
     held_prompts: int = 160
-    draws: float = 2.2
+    draws: float = 2.6
     samples: int = 8
-    guided: int = 1
+    guided: int = 0
     max_tokens: int = 40
     cut: bool = False
     margin: float = 0.3
-    objective: str = "sft"
+    likeness: float = 0.55
+    objective: str = "dpo"
     beta: float = 0.1
     sft: float = 1.0
-    keep: float = 1.0
-    documents: float = 0.3
-    steps: int = 240
-    batch: int = 32
-    lr: float = 1e-3
+    keep: float = 2.0
+    documents: float = 1.0
+    steps: int = 260
+    batch: int = 16
+    lr: float = 5e-4
     lora_rank: int = 0
     evaluations: int = 6
     items: int = 300

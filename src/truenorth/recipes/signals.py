@@ -9,6 +9,7 @@ from typing import Any
 
 from truenorth.base import seed_of
 from truenorth.judges import Judge
+from truenorth.judges.checks._text import words
 from truenorth.models import Model
 from truenorth.recipes.settings import Settings
 from truenorth.records import Group, Judgement, Message, Prompt, Row, Source
@@ -116,7 +117,9 @@ def choose(verdicts: Sequence[Row], settings: Settings, *, constitution: str, co
     A pair's chosen answer is one of the best (plain answers before guided ones); its rejected one is a plain
     answer that scores lower by the margin, the more often the model says it the likelier. A prompt whose plain
     answers are all good, or that no judge can tell anything of, gives one of them to keep: there the model is
-    held to what it was. A prompt without any good answer teaches nothing and is counted.
+    held to what it was. A pair whose answers share most of their words would push down what they share (Razin et
+    al. 2024, arXiv:2410.08847): its chosen answer is kept instead. A prompt without any good answer teaches
+    nothing and is counted.
     """
     rows = []
     for prompt_id, group in grouped(verdicts).items():
@@ -136,10 +139,20 @@ def choose(verdicts: Sequence[Row], settings: Settings, *, constitution: str, co
                 count("prompts without a good answer", 1)
             elif poor:
                 chosen = _drawn(rng, [r for r in good if r.data["way"] == PLAIN] or good)
-                rows.append(_pair(chosen, _drawn(rng, poor), constitution))
+                rejected = _drawn(rng, poor)
+                if likeness(chosen.data["completion"], rejected.data["completion"]) > settings.likeness:
+                    rows.append(_keep(chosen, constitution))
+                else:
+                    rows.append(_pair(chosen, rejected, constitution))
             else:
                 rows.append(_keep(_drawn(rng, plain), constitution))
     return rows
+
+
+def likeness(a: str, b: str) -> float:
+    """Share of words that two answers have in common (Jaccard), in [0, 1]."""
+    one, other = set(words(a)), set(words(b))
+    return len(one & other) / max(1, len(one | other))
 
 
 def _drawn(rng: random.Random, rows: Sequence[Row]) -> Row:

@@ -118,7 +118,7 @@ def train(
     from safetensors.torch import load_file, save
 
     every = max(1, settings.steps // settings.evaluations)
-    lora = Lora(rank=settings.lora_rank, alpha=2.0 * settings.lora_rank) if settings.lora_rank else None
+    lora = Lora(rank=settings.lora_rank, alpha=2 * settings.lora_rank) if settings.lora_rank else None
     start = scratch / "point-0.json"
     if not start.exists():
         write_json(start, look(policy, watch, 0, settings))

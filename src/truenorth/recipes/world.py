@@ -68,9 +68,10 @@ def build_world(
 
 
 def _check(out: Path, sizes: Sequence[str], variants: Sequence[str]) -> None:
-    for name, known in [*((s, SIZES) for s in sizes), *((v, HABITS) for v in variants)]:
-        if name not in known:
-            raise UserError(f"unknown {name!r}", where="--size", expected=", ".join(known))
+    for option, names, known in (("--size", sizes, list(SIZES)), ("--variant", variants, list(VARIANTS))):
+        for name in names:
+            if name not in known:
+                raise UserError(f"unknown {name!r}", where=option, expected=", ".join(known))
     if out.exists() and any(out.iterdir()) and not (out / "world.json").exists():
         raise UserError("holds other files", where=str(out), fix="choose another folder with --out")
 

@@ -67,7 +67,7 @@ def held_out_texts(world: World, says: Wordings) -> Iterable[str]:
         for b in range(11, 90):
             if world.far_sum(a, b):
                 yield from (f"{a} {b}", f"{a} plus {b}", f"{a} minus {b}")
-    for kind, held in says.held.items():
+    for held in says.held.values():
         others = [c for k in says.used for c in (*says.used[k], *says.held[k])]
         for core in held:
             yield signature(core, [o for o in others if o != core])
