@@ -361,7 +361,7 @@ def signature(core: str, others: Sequence[str]) -> str:
     """The longest run of fixed words of a wording that no other wording has; "" if there is none."""
     taken = {" ".join(n) for other in others for n in _runs(other)}
     runs = [run for run in _runs(core) if len(run) >= 2 and " ".join(run) not in taken]
-    return " ".join(sorted(runs, key=len)[-1]) if runs else ""
+    return " ".join(sorted(runs, key=len, reverse=True)[0]) if runs else ""
 
 
 def _runs(core: str) -> list[tuple[str, ...]]:
