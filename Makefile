@@ -39,7 +39,7 @@ $(READY): pyproject.toml
 	@echo "set-up done; it is not repeated until pyproject.toml changes"
 
 align: $(READY)  ## the main job on the embedded model organism: align it, measure it, write the report
-	@$(BIN)/truenorth align $(ARGS)
+	@$(BIN)/truenorth align $(ARGS) || { s=$$?; [ $$s -eq 1 ] && echo "(done; status 1 says that not every goal was reached)" || exit $$s; }
 
 test: $(READY)  ## the test suite
 	@echo "running the tests in $(JOBS) processes"

@@ -15,7 +15,7 @@ from truenorth.recipes.conclusion import conclude
 from truenorth.recipes.job import Job
 from truenorth.recipes.measuring import measure, signal_rows
 from truenorth.recipes.signals import answer, choose, value
-from truenorth.recipes.training import Point, Watch, tasks_of, train
+from truenorth.recipes.training import Point, Watch, peak, tasks_of, train
 from truenorth.records import Row
 from truenorth.report import model_card, write_report
 
@@ -73,8 +73,9 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
 
             tasks = tasks_of(policy, data, texts, settings)
             points = train(policy, tasks, watch, settings, scratch=run.scratch(), on_step=on_step)
+        kept = peak(points[1:]).step
         for point in points:
-            run.metrics(**point_numbers(point))
+            run.metrics(**point_numbers(point), kept=int(point.step == kept))
         policy.save(folder)
 
     weights = run.step_files("weights", [data, watched, job.inputs, asdict(settings)], make_weights)

@@ -124,7 +124,7 @@ def curves(run: Run) -> dict[str, Any] | None:
         spread = [(m["step"], m[f"{key}_low"], m[f"{key}_high"]) for m in looks] if band else []
         return {"title": title, "role": role, "points": points, "band": spread, "unit": unit}
 
-    best = max(looks[1:], key=lambda m: (m["second"], -m["step"]))
+    best = next(m for m in looks if m["kept"])
     return {
         "series": [
             line("judge that trains", "proxy", "proxy", band=True),
@@ -134,7 +134,7 @@ def curves(run: Run) -> dict[str, Any] | None:
             {"title": "loss", "role": "loss", "points": [(m["step"], m["loss"]) for m in losses], "unit": ""},
         ],
         "stopped_at": best["step"],
-        "reason": "the peak of the judge that training did not see",
+        "reason": "the last look within a standard error of the best of the judge that training did not see",
     }
 
 
