@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,12 +99,35 @@ def test_the_job_makes_the_same_data_and_weights_without_the_truth(run, tmp_path
     assert blind == {name: seen[name] for name in blind}
 
 
-@pytest.mark.parametrize("moment", [5, 14, 22] if "KILL_TESTS" not in os.environ else list(range(2, 42, 4)))
-def test_a_job_killed_at_a_write_and_started_again_ends_the_same(run, tmp_path, moment):
-    folder = tmp_path / "killed"
+def killed_at_write(folder: Path, run: Path, moment: int) -> None:
     killed = start(folder, TRUENORTH_KILL_AT=str(moment))
     assert killed.returncode == -signal.SIGKILL
     assert made(folder) != made(run)
     done = start(folder)
     assert done.returncode == 0, done.stderr[-2000:]
     assert made(folder) == made(run)
+
+
+@pytest.mark.parametrize("moment", [5, 14, 22])
+def test_a_job_killed_at_a_write_and_started_again_ends_the_same(run, tmp_path, moment):
+    killed_at_write(tmp_path / "killed", run, moment)
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("moment", range(1, 40))
+def test_a_job_killed_at_any_write_and_started_again_ends_the_same(run, tmp_path, moment):
+    killed_at_write(tmp_path / "killed", run, moment)
+
+
+@pytest.mark.kill
+def test_a_job_killed_at_ten_moments_and_started_again_ends_the_same(run, tmp_path):
+    whole_s = sum(cost.wall_s for cost in View.read(run).costs().values()) + 12  # and the imports
+    for k in range(10):
+        folder = tmp_path / f"moment-{k}"
+        process = subprocess.Popen([sys.executable, str(SCRIPT), str(folder)], stderr=subprocess.DEVNULL)
+        time.sleep(whole_s * (k + 0.5) / 10)
+        process.kill()
+        process.wait()
+        done = start(folder)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert made(folder) == made(run)
