@@ -6,6 +6,7 @@ Help is read from their sources, so that `truenorth --help` imports nothing but 
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"truenorth {truenorth.__version__}")
         return exits.OK
     if not words or words[0] in ("-h", "--help", "help"):
-        print(overview())
+        with contextlib.suppress(BrokenPipeError):  # `truenorth --help | head`
+            print(overview(), flush=True)
         return exits.OK
     from truenorth.cli.dispatch import dispatch
 
