@@ -74,7 +74,9 @@ def run_show(args: argparse.Namespace) -> int:
 def run_diff(args: argparse.Namespace) -> int:
     old, new = (load(file, allow_code=args.allow_code) for file in (args.old, args.new))
     changes = diff(old, new)
-    print(f"{old.label} -> {new.label}: {len(changes) or 'no'} principle{'' if len(changes) == 1 else 's'} changed")
+    print(
+        f"{old.label} -> {new.label}: {len(changes) or 'no'} principle{'' if len(changes) == 1 else 's'} changed"
+    )
     for change in changes:
         print(change)
     return exits.OK
