@@ -23,7 +23,6 @@ class Settings:
         likeness: share of words from which two answers are too alike to be a pair; the better one is kept.
         objective: what the pairs are learned with: "sft" on the chosen, or "dpo".
         beta, sft: of DPO, and the weight of its likelihood term.
-        balance: how much rare kinds of mistakes are favoured among the pairs: 0 not at all, 1 all kinds weigh alike.
         keep: weight of the KL anchor on the model's own good answers.
         documents: weight of the KL anchor on the model's own documents.
         steps, batch, lr: of training; `batch` pairs a step.
@@ -43,8 +42,7 @@ class Settings:
     objective: str = "dpo"
     beta: float = 0.1
     sft: float = 1.0
-    balance: float = 0.3
-    keep: float = 3.0
+    keep: float = 2.0
     documents: float = 1.0
     steps: int = 260
     batch: int = 16

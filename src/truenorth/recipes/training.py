@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -43,10 +42,14 @@ def tasks_of(model: LocalModel, data: Sequence[Row], texts: Sequence[str], setti
     """The pairs with their objective, and the KL anchors on answers to keep and on the model's own documents."""
     pairs = [row for row in data if row.data["use"] == "pair"]
     keeps = [row for row in data if row.data["use"] == "keep"]
-    examples = encoded(model, pairs, settings.objective == "dpo")
-    weights = tempered(pairs, settings.balance)
-    weighted = [e._replace(weight=w) for e, w in zip(examples, weights, strict=True)]
-    tasks = [Task("pairs", weighted, objective(settings), batch=settings.batch)]
+    tasks = [
+        Task(
+            "pairs",
+            encoded(model, pairs, settings.objective == "dpo"),
+            objective(settings),
+            batch=settings.batch,
+        )
+    ]
     if keeps and settings.keep:
         tasks.append(Task("keep", encoded(model, keeps, False), "kl_anchor", settings.keep, settings.batch))
     if texts and settings.documents:
@@ -54,17 +57,6 @@ def tasks_of(model: LocalModel, data: Sequence[Row], texts: Sequence[str], setti
         whole = [Example(row[:1], (row[1:],)) for row in ids if len(row) > 2]
         tasks.append(Task("documents", whole, "kl_anchor", settings.documents, settings.batch))
     return tasks
-
-
-def tempered(rows: Sequence[Row], balance: float) -> list[float]:
-    """A weight for each pair, mean 1: kinds of mistakes that are rare weigh more, by count ** -balance.
-
-    A kind is the principle that decided and what its judge said first ("unknown", "breaks private").
-    """
-    kinds = [f"{r.source.principle}/{r.source.note.partition(':')[0]}" for r in rows]
-    counts = Counter(kinds)
-    raw = [counts[kind] ** -balance for kind in kinds]
-    return [w * len(raw) / sum(raw) for w in raw]
 
 
 def objective(settings: Settings) -> Any:
