@@ -14,7 +14,7 @@ from truenorth.learn.types import Example, Needs
 from truenorth.models.forward import Forward
 from truenorth.models.head import Head, target_logps
 
-BLOCK_TOKENS = 4096  # tokens of one forward pass
+BLOCK_TOKENS = 1024  # tokens of one forward pass
 
 
 class Reference(NamedTuple):
