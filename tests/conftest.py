@@ -148,6 +148,9 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> TinyLlama:
             torch.manual_seed(seed)
             model = AutoModelForCausalLM.from_config(tiny_config(architecture, **sizes, **more))
         folder = tmp_path_factory.mktemp("tiny")
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # its bars would stand in what tests read from standard error
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         made[key] = folder
