@@ -40,8 +40,8 @@ def orthogonalised(matrix_MN: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Orthogonalised momentum for hidden matrices, AdamW for everything else.
 
-    It learns rare associations (a fact that is written a few times) in fewer tokens than AdamW: on Harbour's
-    documents, known facts 100 % against 62 % after as many tokens. For pretraining, not for alignment.
+    Meant for pretraining, where it is said to learn rare associations in fewer tokens than AdamW (Wang et al. 2025,
+    "Muon outperforms Adam in tail-end associative memory learning"); not compared alone here.
 
     Args:
         lr: of the matrices; about 0.02. `adamw_lr` is that of embeddings, norms and biases.
