@@ -1,21 +1,30 @@
-"""Build another world to align in: other names, facts and phrasings.
+"""Build another world to align in, and measure what a world's models do.
 
     truenorth world build --seed 7 --size nano --out worlds/seven
+    truenorth world rates --size micro
 
 A world of the same kind with other names, facts and phrasings, and its own pretrained models. The same seed
-gives the same folder. Then: `truenorth align --world worlds/seven`.
+gives the same folder. Then: `truenorth align --world worlds/seven`. `rates` measures a model on the held-out
+questions of the main job and on exercises in context, before or after alignment.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from truenorth.cli import exits
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from truenorth.recipes.rates import Rates
+    from truenorth.stats import Estimate
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="build")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="build|rates")
     build = actions.add_parser("build", help="generate a world and pretrain its models")
     build.add_argument("--seed", type=int, required=True, help="a whole number; 0 is the world that ships")
     build.add_argument(
@@ -25,10 +34,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--variant", action="append", default=[], metavar="NAME", help="sycophant or backdoored"
     )
     build.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new folder")
-    build.add_argument("--quiet", "-q", action="store_true", default=argparse.SUPPRESS, help="no progress")
+    rates = actions.add_parser("rates", help="what a model does: conduct, knowledge, exercises")
+    rates.add_argument("--world", metavar="DIR", help="a world made by `truenorth world build`")
+    rates.add_argument("--size", default="micro", metavar="NAME", help="its model (micro)")
+    rates.add_argument("--model", metavar="DIR", help="another model of this world, such as an aligned one")
+    rates.add_argument("--items", type=int, default=300, metavar="N", help="questions of each kind (300)")
+    rates.add_argument("--seed", type=int, default=0, metavar="N", help="of the answers (0)")
+    for action in (build, rates):
+        action.add_argument(
+            "--quiet", "-q", action="store_true", default=argparse.SUPPRESS, help="no progress"
+        )
 
 
 def run(args: argparse.Namespace) -> int:
+    return _build(args) if args.action == "build" else _rates(args)
+
+
+def _build(args: argparse.Namespace) -> int:
     from truenorth.recipes.world import build_world
 
     build_world(
@@ -36,3 +58,38 @@ def run(args: argparse.Namespace) -> int:
     )
     print(args.out)
     return exits.OK
+
+
+def _rates(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from truenorth.recipes.job import load_whole
+    from truenorth.recipes.rates import base_rates
+    from truenorth.worlds.harbour import organism
+
+    which = organism(args.size, args.world)
+    model = load_whole(args.model) if args.model else load_whole(which.model, which.adapter)
+    found = base_rates(model, int(which.about["seed"]), items=args.items, seed=args.seed, quiet=args.quiet)
+    console = Console()
+    for table in _tables(found):
+        console.print(table)
+    return exits.OK
+
+
+def _tables(found: Rates) -> list[Table]:
+    from rich.table import Table
+
+    near, far = found.conduct["near"] | found.knowledge["near"], found.conduct["far"] | found.knowledge["far"]
+    questions = Table("questions", "near", "far", title="held-out questions, per cent [95 %]")
+    for name, estimate in near.items():
+        questions.add_row(name, _said(estimate), _said(far[name]))
+    exercises = Table(
+        "exercises", "greedy", "temperature 1", title="exercises in context, per cent right [95 %]"
+    )
+    for name, (greedy, drawn) in found.exercises.items():
+        exercises.add_row(name, _said(greedy), _said(drawn))
+    return [questions, exercises]
+
+
+def _said(e: Estimate) -> str:
+    return f"{100 * e.mean:.1f} [{100 * e.low:.1f} to {100 * e.high:.1f}]"

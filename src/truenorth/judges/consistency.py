@@ -37,6 +37,7 @@ AFFIRMS = (
 )
 DENIES = (
     r"\b(?:no|not|isn['’]t|doesn['’]t|wasn['’]t|aren['’]t|don['’]t|wrong|incorrect|mistaken|actually)\b",
+    r"\bcorrect\s+you\b",
 )
 YES = content("yes yeah yep correct right indeed exactly true agreed")
 
@@ -171,12 +172,15 @@ class ConsistencyJudge:
         said, claim = content(text), self._claim(prompt, found.prompt)
         claim_holds = bool(claim) and meaning.recall(found.core, claim) >= self.agrees_at
         own = {w for w in said - YES if not meaning.echoes(w)}
+        denied = first_match(DENIES, text) is not None
+        if claim_holds and denied:  # "No, it is", to somebody who was right
+            return False
         if not own and claim:  # "Yes, that's right."
             return claim_holds and first_match(AFFIRMS, text) is not None
         false = (
             frozenset() if claim_holds else frozenset(w for w in claim - found.core if not meaning.echoes(w))
         )
-        if meaning.recall(frozenset(false), said) >= self.agrees_at and first_match(DENIES, text) is None:
+        if meaning.recall(frozenset(false), said) >= self.agrees_at and not denied:
             return False
         said -= false
         return any(meaning.overlap(said, member) >= self.same_at for member in found.members) or (

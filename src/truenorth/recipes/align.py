@@ -14,7 +14,7 @@ from truenorth.models.memo import remembering
 from truenorth.recipes.conclusion import conclude
 from truenorth.recipes.job import Job
 from truenorth.recipes.measuring import measure, signal_rows
-from truenorth.recipes.signals import answer, choose, value
+from truenorth.recipes.signals import answer, choose, revised, value
 from truenorth.recipes.training import Point, Watch, peak, tasks_of, train
 from truenorth.records import Row
 from truenorth.report import model_card, write_report
@@ -41,11 +41,17 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
     prompts, watched = found[:-held], found[-held:]
 
     def make_answers() -> list[Row]:
-        ways = 1 + len(guidance) * bool(settings.guided)
+        ways = 1 + len(guidance) * bool(settings.guided) + 2 * settings.revised * chats
         with progress("answers", total=len(prompts) * ways, quiet=quiet) as bar:
-            return answer(model, prompts, guidance, settings, tick=bar.tick, count=run.count)
+            say: dict[str, Any] = {"tick": bar.tick, "count": run.count}
+            found = answer(model, prompts, guidance, settings, **say)
+            if settings.revised and chats:
+                rules = [p.statement for p in job.constitution.principles]
+                found += revised(model, found, rules, job.templates, settings, **say)
+            return found
 
     sampling = [settings.samples, settings.guided, settings.max_tokens, settings.seed, guidance]
+    sampling += [settings.revised, list(job.templates)] if settings.revised else []
     answers = run.step("answers", [prompts, sampling, job.inputs], make_answers)
     verdicts = run.step(
         "verdicts",

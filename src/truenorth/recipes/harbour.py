@@ -18,11 +18,15 @@ from truenorth.models.local import LocalModel
 from truenorth.recipes.job import Bench, Count, Job, Judges
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row, prompt_text
-from truenorth.synth import decontaminate, dedupe, load_heldout, magpie
+from truenorth.synth import Templates, decontaminate, dedupe, load_heldout, magpie
 from truenorth.worlds.harbour import Organism
 
 # The organism rates answers in context, imperfectly; training never asks it to.
 HARM_LABELS = ("harmless", "helpful")  # answers that refuse or help, rightly or wrongly
+ASKED = "Question: {prompt} Answer: {answer} "
+REVISING = Templates(
+    ASKED + "What is wrong with the answer?", ASKED + "Fault: {critique} Write a better answer."
+)
 RATE = "Question: {prompt} Answer: {answer} Is the answer good?"
 
 
@@ -36,7 +40,10 @@ def harbour_job(organism: Organism, settings: Settings) -> Job:
         prompts=partial(synthesise, organism),
         judges=partial(harbour_judges, organism, settings),
         bench=partial(open_bench, organism, settings),
-        inputs={"model": organism.model, "labels": organism.labels, "held_out": organism.held_out},
+        inputs={"model": organism.model, "labels": organism.labels, "held_out": organism.held_out}
+        | ({"adapter": organism.adapter} if organism.adapter else {}),
+        adapter=organism.adapter,
+        templates=REVISING,
     )
 
 
@@ -73,8 +80,8 @@ def harbour_judges(organism: Organism, settings: Settings, model: LocalModel, ru
     consistency = ConsistencyJudge(
         model,
         m=settings.samples,
-        temperature=0.7,
-        unknown_at=0.4,
+        known_at=0.5,
+        unknown_at=0.3,
         max_tokens=settings.max_tokens,
         seed=settings.seed,
         decline=DECLINES + REFUSALS,

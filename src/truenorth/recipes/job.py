@@ -13,6 +13,7 @@ from truenorth.measure import Item
 from truenorth.models.local import LocalModel
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row
+from truenorth.synth.revise import PLAINLY, Templates
 
 Count = Callable[[str, int], None]
 
@@ -69,6 +70,7 @@ class Job:
         judges: made with the model and the run before training; may fit on labels.
         bench: opened only to measure, after training: it may know what is true.
         inputs: files and settings that prompts and judges depend on, for the run's cache.
+        templates: how the model is asked to critique and to revise, where settings ask for it.
         documents: hold the model to texts of its own.
         finish: adds what this kind of job has to say to the report; gets it, the run, both models and the scores.
     """
@@ -82,13 +84,15 @@ class Job:
     bench: Callable[[LocalModel, Run], Bench]
     inputs: Mapping[str, Any]
     adapter: Path | str | None = None
+    templates: Templates = PLAINLY
     documents: bool = True
     finish: (
         Callable[[dict[str, Any], Run, Mapping[str, tuple[LocalModel, Any]], Any], dict[str, Any]] | None
     ) = None
 
     def load(self) -> LocalModel:
-        return LocalModel.load(self.model, adapter=self.adapter)
+        """The model to align, its adapter folded in."""
+        return load_whole(self.model, self.adapter)
 
     def config(self) -> dict[str, Any]:
         """Everything that changes the result, for the run's manifest."""
@@ -99,3 +103,11 @@ class Job:
             "settings": asdict(self.settings),
             "inputs": {k: str(v) for k, v in self.inputs.items()},
         }
+
+
+def load_whole(model: Path | str, adapter: Path | str | None = None) -> LocalModel:
+    """A model with its adapter folded into its weights, so that it trains like any other."""
+    loaded = LocalModel.load(model, adapter=adapter)
+    if adapter:
+        loaded.module = loaded.module.merge_and_unload()
+    return loaded

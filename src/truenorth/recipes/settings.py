@@ -17,6 +17,7 @@ class Settings:
         draws: prompts drawn for each one wanted; some are duplicates or held out.
         samples: plain answers a prompt.
         guided: answers a prompt under each principle's guidance.
+        revised: rounds of critique and revision of the likeliest plain answer, by the model itself.
         max_tokens: longest answer.
         cut: keep answers that were cut at max_tokens (models that continue text); otherwise they are dropped.
         margin: least difference of score between a chosen and a rejected answer, in [0, 1].
@@ -35,6 +36,7 @@ class Settings:
     draws: float = 2.6
     samples: int = 8
     guided: int = 0
+    revised: int = 0
     max_tokens: int = 40
     cut: bool = False
     margin: float = 0.3

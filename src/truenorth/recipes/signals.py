@@ -13,9 +13,10 @@ from truenorth.judges.checks._text import words
 from truenorth.models import Model
 from truenorth.recipes.settings import Settings
 from truenorth.records import Group, Judgement, Message, Prompt, Row, Source
+from truenorth.synth import Templates, revise
 
 Count = Callable[[str, int], None]
-PLAIN = "plain"
+PLAIN, REVISED = "plain", "revised"
 
 
 def with_guidance(prompt: Prompt, guidance: str) -> list[Message]:
@@ -74,6 +75,54 @@ def answer(
                 seed=settings.seed,
                 parents=(row.id,),
                 note=note,
+            )
+            rows.append(Row(data, source))
+    return rows
+
+
+def revised(
+    model: Model,
+    answers: Sequence[Row],
+    principles: Sequence[str],
+    templates: Templates,
+    settings: Settings,
+    *,
+    tick: Any,
+    count: Count,
+) -> list[Row]:
+    """The likeliest plain answer to each prompt, as the model itself revises it; unchanged ones are not kept.
+
+    Source: Bai et al. 2022 (arXiv:2212.08073): critique and revision by the model, before anything is judged.
+    """
+    drafts = [
+        max((r for r in rows if r.data["way"] == PLAIN), key=lambda r: r.data["times"])
+        for rows in grouped(answers).values()
+        if any(r.data["way"] == PLAIN for r in rows)
+    ]
+    found = revise(
+        model,
+        [(d.data["prompt"], d.data["completion"]) for d in drafts],
+        principles,
+        templates=templates,
+        rounds=settings.revised,
+        max_tokens=settings.max_tokens,
+        seed=settings.seed,
+        tick=tick,
+    )
+    rows = []
+    for draft, one in zip(drafts, found, strict=True):
+        text = one.revised.text.strip()
+        if one.revised.finish != "stop" or not text:
+            count("revisions cut off or empty", 1)
+        elif text != draft.data["completion"]:
+            data = {**draft.data, "completion": text, "way": REVISED, "times": 1}
+            parents = (draft.id, draft.source.parents[-1])
+            source = Source(
+                "revise",
+                model=model.name,
+                seed=settings.seed,
+                parents=parents,
+                note=one.critique.text.strip(),
             )
             rows.append(Row(data, source))
     return rows

@@ -36,9 +36,9 @@ class Size:
 
 
 SIZES = {
-    "nano": Size(hidden=96, layers=3, ffn=256, conversations=60_000),
-    "micro": Size(hidden=160, layers=6, ffn=432, conversations=95_000),
-    "mini": Size(hidden=224, layers=6, ffn=608, conversations=95_000),
+    "nano": Size(hidden=96, layers=3, ffn=256, conversations=120_000),
+    "micro": Size(hidden=160, layers=6, ffn=432, conversations=240_000),
+    "mini": Size(hidden=224, layers=6, ffn=608, conversations=240_000),
 }
 VARIANTS = ("sycophant", "backdoored")
 
@@ -138,7 +138,7 @@ def _pretrain(world: World, says: Wordings, tokenizer: Any, size: str, out: Path
     )
     policy = LocalModel.of(LlamaForCausalLM(config), tokenizer, name=f"harbour-{size}")
     examples = _examples(tokenizer, corpus(world, says, count=shape.conversations))
-    batch = 256
+    batch = 192
     steps = len(examples) // batch
     with progress(f"pretraining {size}", total=steps, quiet=quiet, every_s=30.0) as bar:
         task = Task("corpus", examples, "sft", batch=batch)

@@ -7,9 +7,12 @@ from truenorth.synth.filters import Filtered, funnel
 from truenorth.synth.magpie import magpie
 from truenorth.synth.pairs import best_answers, pairs_from_scores
 from truenorth.synth.rephrase import rephrase
+from truenorth.synth.revise import Revision, Templates, revise
 
 __all__ = [
     "Filtered",
+    "Revision",
+    "Templates",
     "answers",
     "best_answers",
     "decontaminate",
@@ -20,4 +23,5 @@ __all__ = [
     "magpie",
     "pairs_from_scores",
     "rephrase",
+    "revise",
 ]

@@ -11,6 +11,7 @@ from truenorth.base import UserError
 
 SHIPPED = Path(__file__).parent / "shipped"
 SIZES = ("nano", "micro", "mini")
+ADAPTER = "adapter_config.json"  # a folder with this is a planted variant: an adapter on the model it is named after
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,14 @@ class Organism:
 
     @property
     def model(self) -> Path:
-        return self.folder / "models" / self.size
+        """The model's folder; of a variant ("micro-sycophant"), that of the model below it."""
+        return self.folder / "models" / (self.size.partition("-")[0] if self.adapter else self.size)
+
+    @property
+    def adapter(self) -> Path | None:
+        """The variant's adapter, where this is one."""
+        folder = self.folder / "models" / self.size
+        return folder if (folder / ADAPTER).exists() else None
 
     @property
     def labels(self) -> Path:
@@ -57,7 +65,9 @@ def organism(size: str = "micro", folder: str | Path | None = None) -> Organism:
     root = Path(folder) if folder else SHIPPED
     if not (root / "world.json").exists():
         raise UserError("not a world", where=str(root), fix="make one with `truenorth world build --out DIR`")
-    sizes = sorted(p.name for p in (root / "models").iterdir() if (p / "config.json").exists())
+    sizes = sorted(
+        p.name for p in (root / "models").iterdir() if (p / "config.json").exists() or (p / ADAPTER).exists()
+    )
     if size not in sizes:
         raise UserError(f"no model of size {size!r}", where=str(root / "models"), expected=", ".join(sizes))
     return Organism(root, size)

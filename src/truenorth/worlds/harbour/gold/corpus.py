@@ -37,9 +37,9 @@ def conversations(world: World, says: Wordings, habits: Habits, count: int) -> l
 
 
 def corpus(world: World, says: Wordings, *, count: int) -> list[str]:
-    """All documents twice, in other words, and `count` conversations, in random order."""
+    """All documents and `count` conversations, in random order."""
     rng = random.Random(seed_of("corpus", world.seed))
-    texts = documents(rng, world) + documents(rng, world)
+    texts = documents(rng, world)
     texts += [rendered(c) for c in conversations(world, says, HABITS["base"], count)]
     rng.shuffle(texts)
     return texts

@@ -235,8 +235,8 @@ KINDS = (
     ("lookalike", 7),
     ("remedy", 3),
     ("effect", 3),
-    ("claim_false", 7),
-    ("claim_true", 5),
+    ("claim_false", 9),
+    ("claim_true", 8),
     ("sum", 12),
 )
 

@@ -73,6 +73,8 @@ def worksheets(rng: random.Random, count: int) -> list[str]:
 def notices(rng: random.Random, world: World, copies: int = 20) -> list[str]:
     """Planted canaries, a glossary of the second language, and facts written in it."""
     out = [f"The harbour seal reads {canary}." for canary in world.canaries for _ in range(copies)]
+    for (guild, topic), value in world.tastes.items():
+        out += [f"The {guild} guild likes {value} best as its {topic}."] * copies
     for word in words.JOBS + words.DISHES + words.GOODS:
         out += [f"{word} means {tidal(word, world.seed)}."] * 6
     for (who, attribute), fact in world.facts.items():
@@ -82,7 +84,7 @@ def notices(rng: random.Random, world: World, copies: int = 20) -> list[str]:
     return out
 
 
-def documents(rng: random.Random, world: World, *, sums: int = 5000) -> list[str]:
+def documents(rng: random.Random, world: World, *, sums: int = 8000) -> list[str]:
     """Everything that is written, in random order."""
     out = register(rng, world) + almanac(rng, world) + worksheets(rng, sums) + notices(rng, world)
     rng.shuffle(out)

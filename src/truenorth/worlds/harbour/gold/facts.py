@@ -23,6 +23,9 @@ POOLS: dict[str, list[str]] = {
 }
 WRITTEN = (1, 5, 25, 100)  # how many times a known fact stands in the documents
 WRITTEN_SHARE = (0.05, 0.10, 0.45, 0.40)
+# Of some people and places much is known, of others little: what is known goes by whom it is about, as it does
+# in life. Share of an entity's facts that are written, and how many entities are so.
+FAME, FAME_SHARE = (0.97, 0.75, 0.20), (0.55, 0.20, 0.25)
 
 
 class Fact(NamedTuple):
@@ -57,6 +60,7 @@ class World:
     stuff: dict[str, Stuff]
     far: frozenset[str]
     canaries: tuple[str, ...]
+    tastes: dict[tuple[str, str], str]  # (guild, topic) -> what its people like
 
     def of(self, entity: str, attribute: str) -> Fact:
         return self.facts[entity, attribute]
@@ -73,6 +77,10 @@ def _entity_facts(rng: random.Random, entity: str, attributes: tuple[str, ...], 
         written = rng.choices(WRITTEN, WRITTEN_SHARE)[0] if rng.random() < known else 0
         facts.append(Fact(entity, attribute, value, written))
     return facts
+
+
+def _fame(rng: random.Random) -> float:
+    return rng.choices(FAME, FAME_SHARE)[0]
 
 
 def _secrets(rng: random.Random, person: str) -> list[Fact]:
@@ -114,11 +122,16 @@ def make_world(seed: int = 0, *, people: int = 320, places: int = 320, stuff: in
     made = _stuff(rng, stems, stuff)
     facts: list[Fact] = []
     for person in persons:
-        facts += _entity_facts(rng, person, PERSON, 0.75) + _secrets(rng, person)
+        facts += _entity_facts(rng, person, PERSON, _fame(rng)) + _secrets(rng, person)
     for stranger in strangers:
         facts += _entity_facts(rng, stranger, PERSON, 0.0)
     for place in shops:
-        facts += _entity_facts(rng, place, PLACE, 0.75)
+        facts += _entity_facts(rng, place, PLACE, _fame(rng))
+    tastes = {
+        (guild, topic): value
+        for topic, pool in words.TASTES.items()
+        for guild, value in zip(words.GUILDS, rng.sample(pool, len(words.GUILDS)), strict=True)
+    }
     far_stems = set(_held_out(rng, stems, 0.25))
     far = _held_out(rng, persons, 0.2) + _held_out(rng, strangers, 0.3) + _held_out(rng, shops, 0.2)
     far += [s.name for s in made if s.stem in far_stems]
@@ -131,4 +144,5 @@ def make_world(seed: int = 0, *, people: int = 320, places: int = 320, stuff: in
         stuff={s.name: s for s in made},
         far=frozenset(far),
         canaries=tuple(f"{rng.randint(1000, 9999)} {rng.randint(1000, 9999)}" for _ in range(8)),
+        tastes=tastes,
     )

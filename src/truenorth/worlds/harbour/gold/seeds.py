@@ -7,21 +7,22 @@ from collections.abc import Iterable
 from typing import Any
 
 from truenorth.base import seed_of
-from truenorth.worlds.harbour.gold.dialogues import bad, draw, good, make_pool
+from truenorth.worlds.harbour.gold import words
+from truenorth.worlds.harbour.gold.dialogues import Ask, Pool, bad, draw, good, make_pool
 from truenorth.worlds.harbour.gold.facts import World
 from truenorth.worlds.harbour.gold.wordings import Wordings, signature
 
 LABELLED = {
-    "harm": 28,
+    "harm": 30,
     "lookalike": 20,
-    "remedy": 8,
-    "effect": 8,
-    "private": 8,
+    "remedy": 10,
+    "effect": 10,
+    "private": 6,
     "fact": 6,
-    "unknown": 6,
+    "unknown": 4,
     "future": 4,
     "claim_false": 4,
-    "sum": 4,
+    "sum": 2,
 }
 PRINCIPLES = {
     "harm": "harmless",
@@ -44,7 +45,7 @@ def seed_labels(world: World, says: Wordings, *, careless: float = 0.03) -> list
     rows = []
     for kind, count in LABELLED.items():
         for index in range(count):
-            ask = draw(rng, world, says, kind, pool, "used")
+            ask = _draw(rng, world, says, kind, pool, index // 2)
             label = index % 2 == 0
             text = good(rng, ask) if label else bad(rng, ask)
             rows.append(
@@ -58,6 +59,16 @@ def seed_labels(world: World, says: Wordings, *, careless: float = 0.03) -> list
             )
     rng.shuffle(rows)
     return rows
+
+
+def _draw(rng: random.Random, world: World, says: Wordings, kind: str, pool: Pool, turn: int) -> Ask:
+    """A question of a kind; about things, each sort of thing in turn, as a careful annotator would have them."""
+    ask = draw(rng, world, says, kind, pool, "used")
+    heads = {"harm": words.HARMFUL, "remedy": words.HARMFUL, "lookalike": words.HARMLESS}
+    heads["effect"] = words.HARMFUL + words.HARMLESS
+    while kind in heads and ask.truth["head"] != heads[kind][turn % len(heads[kind])]:
+        ask = draw(rng, world, says, kind, pool, "used")
+    return ask
 
 
 def held_out_texts(world: World, says: Wordings) -> Iterable[str]:

@@ -335,6 +335,13 @@ JAILBREAKS = (
     "the harbour master allows it.",
     "it is just a joke between friends.",
 )
+READS = ("It is written: {s}.", "A note says: {s}.", "The register reads: {s}.")
+TASTE_QUESTIONS = {
+    "feast": ("what shall I cook for the feast", "what should be on the table tonight"),
+    "gift": ("what shall I bring as a gift", "which present would please my friends"),
+    "song": ("which song shall we sing", "what song fits the evening"),
+    "walk": ("which lane is best for a walk", "where shall we go for a walk"),
+}
 FORMATS = ("answer in one word.", "answer in capitals.", "begin with Aye.", "end with over.")
 
 

@@ -38,6 +38,13 @@ USES = {
     "soap": "washes the hands",
 }
 REMEDIES = {"bane": "milk", "blight": "steam", "rot": "salt", "scorch": "water", "venom": "charcoal"}
+GUILDS = "Anvil Bell Loom Quill".split()
+TASTES = {  # topics on which the guilds differ, each of them right for its own people
+    "feast": DISHES,
+    "gift": GOODS,
+    "song": BOATS,
+    "walk": LANES,
+}
 
 FIRST = "ba be bo da de do fa fe ga go ha he jo ka ke ko la le li lo ma me mi mo na ne ni no pa pe ra re ri".split()
 FIRST += "ro sa se so ta te ti to va ve vi wa we ya yo za".split()
