@@ -13,11 +13,11 @@ import torch
 
 from truenorth.base import UserError, names
 from truenorth.learn import Task, token_logps
-from truenorth.learn.coupling import label, load_objective, needs, shaped
+from truenorth.learn.coupling import label, load_objective, needs, shaped, shaped_scores
 from truenorth.learn.objectives.dpo import dpo
 from truenorth.learn.objectives.kl_anchor import kl_anchor
 from truenorth.learn.objectives.sft import sft
-from truenorth.learn.types import Distribution, Logps, Pair
+from truenorth.learn.types import SCORED, Distribution, Logps, Pair
 
 CATALOGUE = names("truenorth.learn.objectives")
 LOG2 = math.log(2)
@@ -39,26 +39,50 @@ def pair(chosen, rejected):
 
 
 def drawn(coupling, seed):
-    """Random inputs of three examples: answers of 2, 3 and 1 tokens, each twice."""
+    """Random inputs: six completions of 2, 2, 3, 3, 1 and 1 tokens, in three pairs or two groups of three."""
     generator = torch.Generator().manual_seed(seed)
     if coupling == "distribution":
         return Distribution(torch.randn(6, 11, generator=generator).log_softmax(1))
-    lengths = [2, 2, 3, 3, 1, 1]
-    return shaped(coupling, -torch.rand(sum(lengths), generator=generator), lengths, [2, 2, 2])
+    if coupling in SCORED:
+        return shaped_scores(coupling, torch.randn(6, 1, generator=generator))
+    lengths, counts = [2, 2, 3, 3, 1, 1], [3, 3] if coupling == "group" else [2, 2, 2]
+    return shaped(coupling, -torch.rand(sum(lengths), generator=generator), lengths, counts)
+
+
+GROUPS = {"answer": 6, "pair": 3, "group": 2, "batch": 3, "distribution": 6}
+GROUPS |= {"score": 6, "score_pair": 3, "token_score": 6}
+# what a column holds, where a one or zero for each loss (each completion of a group) would not do
+COLUMNS = {"safe_dpo": {"unsafe": torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])}}
+
+
+def given(name, need, seed=0):
+    """Random arguments of an objective; its columns are 1, 0, 1, ... unless `COLUMNS` says otherwise."""
+    count = 6 if need.coupling == "group" else GROUPS[need.coupling]
+    columns = {n: torch.tensor([1.0, 0.0] * 3)[:count] for n in need.columns}
+    columns |= COLUMNS.get(name, {})
+    asked = {"policy": drawn(need.coupling, seed)}
+    if need.reference:
+        asked["reference"] = drawn(need.coupling, seed + 1)
+    if need.kl:
+        asked["kl"] = mapped(drawn(need.coupling, seed + 2), lambda t: -t if t.is_floating_point() else t)
+    return asked, columns
+
+
+def mapped(value, change):
+    return type(value)(*[mapped(v, change) if isinstance(v, tuple) else change(v) for v in value])
 
 
 def called(name, seed=0):
     objective = load_objective(name)
     need = needs(objective)
-    arguments = [drawn(need.coupling, seed)] + [drawn(need.coupling, seed + 1)] * need.reference
-    return objective(*arguments), need
+    asked, columns = given(name, need, seed)
+    return objective(**asked, **columns), need
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_an_objective_gives_one_finite_float32_number_per_example_and_reduces_nothing(name):
     loss, need = called(name)
-    expected = {"answer": 6, "pair": 3, "group": 3, "batch": 3, "distribution": 6}[need.coupling]
-    assert loss.shape == (expected,)
+    assert loss.shape == (GROUPS[need.coupling],)
     assert loss.dtype == torch.float32
     assert torch.isfinite(loss).all()
 
@@ -67,7 +91,8 @@ def test_an_objective_gives_one_finite_float32_number_per_example_and_reduces_no
 def test_an_objective_keeps_its_settings_behind_keywords_and_cites_or_explains_itself(name):
     objective = load_objective(name)
     kinds = {p.name: p.kind for p in inspect.signature(objective).parameters.values()}
-    assert set(kinds) - set(needs(objective).settings) <= {"policy", "reference"}
+    need = needs(objective)
+    assert set(kinds) - set(need.settings) <= {"policy", "reference", "kl", *need.columns}
     assert (objective.__doc__ or "").startswith("(")  # the returned shape comes first
     assert inspect.getmodule(objective).__name__.endswith("." + name)
 
@@ -78,15 +103,21 @@ def test_padding_and_the_order_of_examples_change_no_example(name):
     if need.coupling in ("distribution", "batch"):
         pytest.skip("no padding, or couples the batch")
     objective = load_objective(name)
-    arguments = [drawn(need.coupling, 0)] + [drawn(need.coupling, 1)] * need.reference
+    asked, columns = given(name, needs(objective))
+    loss = objective(**asked, **columns)
 
-    def mapped(value, change):
-        return type(value)(*[mapped(v, change) if isinstance(v, tuple) else change(v) for v in value])
+    def padded(t):
+        return torch.nn.functional.pad(t, (0, 3)) if t.ndim == 2 else t
 
-    padded = [mapped(a, lambda t: torch.nn.functional.pad(t, (0, 3))) for a in arguments]
-    torch.testing.assert_close(objective(*padded), objective(*arguments))
-    flipped = [mapped(a, lambda t: t.flip(0)) for a in arguments]
-    torch.testing.assert_close(objective(*flipped), objective(*arguments).flip(0))
+    if need.coupling in ("answer", "pair", "group"):
+        wider = {k: padded(v) if v.ndim == 2 and v.shape[1] == 3 else v for k, v in columns.items()}
+        torch.testing.assert_close(
+            objective(**{k: mapped(v, padded) for k, v in asked.items()}, **wider), loss
+        )
+    if need.coupling != "group":
+        flipped = {k: mapped(v, lambda t: t.flip(0)) for k, v in asked.items()}
+        back = {k: v.flip(0) for k, v in columns.items()}
+        torch.testing.assert_close(objective(**flipped, **back), loss.flip(0))
 
 
 # --- worked examples ---------------------------------------------------------------------------------------

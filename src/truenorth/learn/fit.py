@@ -12,6 +12,7 @@ import torch
 
 from truenorth.base import UserError, content_hash
 from truenorth.learn import checkpoint as saved
+from truenorth.learn.columns import check_columns, names_in_use, rows
 from truenorth.learn.coupling import label, load_objective, needs
 from truenorth.learn.gradient import Work, task_gradient
 from truenorth.learn.lora import Lora, wrap
@@ -19,8 +20,9 @@ from truenorth.learn.metrics import task_metrics
 from truenorth.learn.optimizers import OPTIMIZERS
 from truenorth.learn.order import Schedule, batch_at, rate_at, tokens_of
 from truenorth.learn.reference import Reference, adapters_off, compute_reference
-from truenorth.learn.types import Example, Task
+from truenorth.learn.types import SCORED, Example, Task
 from truenorth.models.forward import Forward, open_forward
+from truenorth.models.score_head import ScoreForward, open_scores
 
 PATIENCE = 5  # skipped steps that are always forgiven
 
@@ -96,7 +98,7 @@ def fit(
     identity = saved.fingerprint(module, settings + [_describe(task) for task in tasks])
     adapter = wrap(module, lora, seed=seed) if lora else None
     module.eval()
-    forward = open_forward(adapter or module)
+    forward = open_scores(adapter or module) if _scored(tasks) else open_forward(adapter or module)
     micro_tokens = micro_tokens or (16_384 if forward.device.type == "cuda" else 1024)
     folder = Path(checkpoint) if checkpoint else None
     works = _prepare(tasks, forward, adapter, reference, steps, seed)
@@ -141,7 +143,12 @@ def fit(
 
 
 def _gradients(
-    forward: Forward, tasks: Sequence[Task], works: Sequence[Work], step: int, seed: int, micro_tokens: int
+    forward: Forward | ScoreForward,
+    tasks: Sequence[Task],
+    works: Sequence[Work],
+    step: int,
+    seed: int,
+    micro_tokens: int,
 ) -> dict[str, float]:
     """All tasks' gradients of one step, summed in `.grad`, and what they report."""
     found: dict[str, float] = {"loss": 0.0, "tokens": 0}
@@ -156,14 +163,19 @@ def _gradients(
 
 
 def _prepare(
-    tasks: Sequence[Task], forward: Forward, adapter: Any, reference: Any, steps: int, seed: int
+    tasks: Sequence[Task],
+    forward: Forward | ScoreForward,
+    adapter: Any,
+    reference: Any,
+    steps: int,
+    seed: int,
 ) -> list[Work]:
     works = []
     for task in tasks:
         objective = load_objective(task.objective, where=f"task {task.name}")
         need = needs(objective, where=f"task {task.name}")
         known: Reference | None = None
-        if need.reference:
+        if need.reference and isinstance(forward, Forward):
             used = _used(task, steps, seed)
             if reference is not None:
                 other = open_forward(reference.module)
@@ -184,8 +196,24 @@ def _used(task: Task, steps: int, seed: int) -> list[int]:
 
 
 def _describe(task: Task) -> list[Any]:
-    examples = [[list(e.prompt), [list(c) for c in e.completions], e.weight] for e in task.examples]
+    asked = names_in_use(needs(load_objective(task.objective)), task.examples)
+    examples = [
+        [list(e.prompt), [list(c) for c in e.completions], e.weight, [repr(e.columns[n]) for n in asked]]
+        for e in task.examples
+    ]
     return [task.name, label(task.objective), task.weight, task.batch, task.average, content_hash(examples)]
+
+
+def _scored(tasks: Sequence[Task]) -> bool:
+    """Do these tasks train a score head?"""
+    kinds = {t.name: needs(load_objective(t.objective)).coupling in SCORED for t in tasks}
+    if len(set(kinds.values())) > 1:
+        raise UserError(
+            "tasks of a score head beside tasks of a language model: " + ", ".join(kinds),
+            where="fit",
+            fix="train the two models one after the other",
+        )
+    return any(kinds.values())
 
 
 def _finite(value: float) -> bool:
@@ -211,7 +239,9 @@ def _check(policy: Any, tasks: Sequence[Task], steps: int) -> None:
     for task in tasks:
         where = f"task {task.name}"
         need = needs(load_objective(task.objective, where=where), where=where)
-        check_examples(task.examples, where=where, context=context, pairs=need.coupling == "pair")
+        pairs = need.coupling in ("pair", "score_pair")
+        check_examples(task.examples, where=where, context=context, pairs=pairs)
+        check_columns(need, task.examples, where=where)
 
 
 def check_examples(
@@ -227,19 +257,18 @@ def check_examples(
 
     def refuse(bad: list[int], what: str, fix: str) -> None:
         if bad:
-            shown = ", ".join(map(str, bad[:8])) + (", ..." if len(bad) > 8 else "")
-            raise UserError(f"rows [{shown}] of {len(examples)} {what}", where=where, fix=fix)
+            raise UserError(f"{rows(bad, len(examples))} {what}", where=where, fix=fix)
 
-    rows = list(enumerate(examples))
-    refuse([i for i, e in rows if not e.prompt], "have an empty prompt", "begin with the BOS token")
+    numbered = list(enumerate(examples))
+    refuse([i for i, e in numbered if not e.prompt], "have an empty prompt", "begin with the BOS token")
     refuse(
-        [i for i, e in rows if not e.completions or not all(map(len, e.completions))],
+        [i for i, e in numbered if not e.completions or not all(map(len, e.completions))],
         "have no completion tokens",
         "drop empty completions",
     )
     if pairs:
         refuse(
-            [i for i, e in rows if len(e.completions) != 2],
+            [i for i, e in numbered if len(e.completions) != 2],
             "are not pairs",
             "give (chosen, rejected) completions",
         )

@@ -29,10 +29,21 @@ def wrap(module: Any, lora: Lora, *, seed: int) -> Any:
 
     targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
     config = LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, lora_dropout=0.0, task_type="CAUSAL_LM"
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        target_modules=targets,
+        lora_dropout=0.0,
+        task_type=_task_type(module),  # with a score head, peft trains the head too
     )
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # peft 0.21 reads a property that transformers 5.23 renamed
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         torch.manual_seed(seed_of("lora", seed) % 2**32)
         return get_peft_model(module, config)
+
+
+def _task_type(module: Any) -> str:
+    name = type(module).__name__
+    if name.endswith("ForSequenceClassification"):
+        return "SEQ_CLS"
+    return "TOKEN_CLS" if name.endswith("ForTokenClassification") else "CAUSAL_LM"

@@ -61,7 +61,7 @@ def compute_reference(
         fixed_head: nobody trains this model's head, so distributions need no copy of it.
     """
     chosen = [examples[i] for i in used]
-    if needs.coupling != "distribution":
+    if needs.coupling != "distribution" and not needs.kl:
         return Reference({used[i]: v for i, v in completion_logps(forward, chosen)})
     head = forward.head if fixed_head else forward.head.frozen()
     return Reference({used[i]: v for i, v in completion_rows(forward, chosen)}, head)
