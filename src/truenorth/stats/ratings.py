@@ -57,7 +57,9 @@ class Ladder(NamedTuple):
         for m in np.argsort(-self.rating_M, kind="stable"):
             best = 1 + int((low_M > high_M[m]).sum())
             worst = len(self.names) - int((high_M < low_M[m]).sum())
-    X        return rows
+            told = float(self.rating_M[m]), float(low_M[m]), float(high_M[m])
+            rows.append(Rated(self.names[m], *told, best, worst, int(self.votes_M[m])))
+        return rows
 
     def gap(self, a: Hashable, b: Hashable) -> Estimate:
         """b's rating less a's, in points, with its own interval (two intervals that overlap may still differ)."""
