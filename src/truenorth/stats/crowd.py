@@ -75,11 +75,13 @@ def dawid_skene(
     n, workers, many = len(items), len(annotators), len(labels)
     fixed = {i: labels.index(known[item]) for i, item in enumerate(items) if item in known}
     posterior = np.zeros((n, many))
-    np.add.at(posterior, (i_R, k_R), 1.0)
-    posterior = _fixed(posterior / posterior.sum(1, keepdims=True), fixed)
+    if not fixed:  # from the votes; with gold, what is known of the annotators is how they did on it
+        np.add.at(posterior, (i_R, k_R), 1.0)
+        posterior /= posterior.sum(1, keepdims=True)
+    posterior = _fixed(posterior, fixed)
     trace: list[float] = []
     for _ in range(rounds):
-        prior = (posterior.sum(0) + smoothing) / (n + many * smoothing)
+        prior = (posterior.sum(0) + smoothing) / (posterior.sum() + many * smoothing)
         confusion = np.full((workers, many, many), smoothing)
         for k in range(many):
             np.add.at(confusion[:, k, :], (w_R, k_R), posterior[i_R, k])
