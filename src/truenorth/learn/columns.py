@@ -1,7 +1,7 @@
 """Columns: numbers that come with the examples, checked once and given to an objective in its own shape.
 
-A column is one of three kinds, the same in all examples of a task: a number for each example, a number for each
-completion, or a sequence of numbers for each completion (tokens or attributes). What an objective gets, as float32:
+A column is one of three kinds, the same in all examples of a task: a number for each example, a number for
+each completion, or a sequence of numbers for each completion (tokens or attributes). An objective gets, as float32:
 
 | coupling | per example | per completion | sequences |
 |---|---|---|---|

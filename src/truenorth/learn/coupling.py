@@ -64,6 +64,7 @@ def needs(objective: Objective, *, where: str = "") -> Needs:
     - `reference`: it compares with a reference model, in the same shape.
     - `kl`: KL(reference || policy) in nats at each token over the whole vocabulary, in the policy's shape
       (`Logps`, `Pair` or `Group`), differentiable. It needs a reference.
+    - any other of type `Distribution`: what another model expects, one that `fit(models=...)` names.
     - any other: a column of the examples (see `columns.py`); one with a default may be absent from the data.
 
     Raises:
@@ -79,7 +80,7 @@ def needs(objective: Objective, *, where: str = "") -> Needs:
     positional = {p.name: p for p in parameters.values() if p.kind == p.POSITIONAL_OR_KEYWORD}
     if next(iter(positional), "") != "policy" or hints.get("policy") not in COUPLINGS:
         raise UserError(
-            f"objective {name} does not declare what it needs (it takes {', '.join(positional) or 'nothing'})",
+            f"objective {name} does not declare what it needs (it takes {', '.join(positional) or 'none'})",
             where=where,
             expected="first policy: " + " | ".join(t.__name__ for t in COUPLINGS),
         )
@@ -99,7 +100,11 @@ def needs(objective: Objective, *, where: str = "") -> Needs:
         )
     if reference and coupling in SCORED:
         raise UserError(f"objective {name} asks for a reference of scores, which no model gives", where=where)
-    columns = tuple(n for n in positional if n not in ("policy", "reference", "kl"))
+    rest = [n for n in positional if n not in ("policy", "reference", "kl")]
+    models = tuple(n for n in rest if hints.get(n) is Distribution)
+    columns = tuple(n for n in rest if n not in models)
+    if models and coupling != "distribution":
+        raise UserError(f"objective {name} asks for models", where=where, expected="policy: Distribution")
     if marks[0] == "per_step" and "labels" not in columns:
         raise UserError(f"objective {name} averages over steps", where=where, expected="a column `labels`")
     return Needs(
@@ -110,6 +115,7 @@ def needs(objective: Objective, *, where: str = "") -> Needs:
         columns,
         tuple(n for n in columns if positional[n].default is not inspect.Parameter.empty),
         kl,
+        models,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -37,6 +38,7 @@ class Work(NamedTuple):
     average: str
     weight: float
     reference: Reference | None
+    models: Mapping[str, Reference] = {}
 
 
 class Groups(NamedTuple):
@@ -46,12 +48,6 @@ class Groups(NamedTuple):
     sizes: list[int]  # completions of each group
     weight_G: Tensor  # of each group's loss, already divided by the batch's denominator
     columns: Mapping[str, Sequence[Any]]
-
-    def starts(self, of: Sequence[int]) -> list[int]:
-        found = [0]
-        for n in of:
-            found.append(found[-1] + n)
-        return found
 
 
 def denominator(average: str, examples: Sequence[Example], *, each_answer: bool) -> float:
@@ -84,12 +80,13 @@ def task_gradient(
         assert isinstance(forward, ScoreForward)
         return _joined([_scores(forward, work, examples[at], total) for at in slices], None)
     assert isinstance(forward, Forward)
+    if work.needs.coupling == "distribution":
+        return _joined([_spread(forward, work, examples[at], indices[at], total) for at in slices], None)
     known = _references(work, indices, forward.device)
     if work.needs.coupling == "batch":
         return _whole_batch(forward, work, examples, known, slices, total)
     parts = [_micro(forward, work, examples[at], known and known[at], total) for at in slices]
-    plain = work.needs.coupling != "distribution" and not work.needs.kl
-    return _joined(parts, torch.cat(known) if known and plain else None)
+    return _joined(parts, torch.cat(known) if known and not work.needs.kl else None)
 
 
 def _joined(parts: Sequence[Part], reference_T: Tensor | None) -> Part:
@@ -134,10 +131,6 @@ def _micro(
     layout = forward.lay_out(examples)
     rows_TD = forward.rows(examples, layout)
     leaf_TD = rows_TD.detach()
-    if work.needs.coupling == "distribution":
-        loss, logp_T, grad_TD = _distributions(forward, work, leaf_TD, examples, known, total)
-        rows_TD.backward(grad_TD)
-        return Part(loss, logp_T, None, layout.lengths)
     groups = grouped(work.needs, examples, layout.lengths, total, leaf_TD.device)
     known_T, run = torch.cat(known) if known else None, _with_kl if work.needs.kl else _answers
     loss, logp_T, reference_T, grad_TD = run(
@@ -160,9 +153,13 @@ def grouped(
     return Groups(group_lengths, sizes, torch.tensor(weights, device=device) / total, cells(need, examples))
 
 
+def _starts(sizes: Sequence[int]) -> list[int]:
+    return [0, *accumulate(sizes)]
+
+
 def _answers(forward, work, leaf_TD, target_T, groups, lengths, known_T):
     """Objectives that couple the completions of one example at most: the head runs once, block by block."""
-    first, starts = groups.starts(groups.sizes), groups.starts(groups.lengths)
+    first, starts = _starts(groups.sizes), _starts(groups.lengths)
     losses: list[Tensor] = []
 
     def coefficients(at: slice, logp_t: Tensor) -> Tensor:
@@ -196,8 +193,8 @@ def _objective(work, groups, at, lengths, logp_t, known_t, kl_t=None) -> Tensor:
 
 
 def _with_kl(forward, work, leaf_TD, target_T, groups, lengths, known_TD):
-    """Objectives that also read the divergence of whole distributions: both models' logits, block by block."""
-    head, first = forward.head, groups.starts(groups.sizes)
+    """Objectives that also read the divergence of whole distributions, both models' logits block by block."""
+    head, first = forward.head, _starts(groups.sizes)
     grad_TD, losses, found = torch.empty_like(leaf_TD), [], []
     for of, at in blocks(groups.lengths, head.vocabulary(leaf_TD)):
         target_t1 = target_T[at, None]
@@ -218,30 +215,38 @@ def _with_kl(forward, work, leaf_TD, target_T, groups, lengths, known_TD):
     return torch.stack(losses).sum(), logp_T, old_T, grad_TD
 
 
-def _distributions(forward, work, leaf_TD, examples, known, total):
-    """Objectives over whole distributions: blocks of rows, policy and reference logits side by side."""
-    head, reference = forward.head, work.reference
+def _spread(
+    forward: Forward, work: Work, examples: Sequence[Example], indices: Sequence[int], total: float
+) -> Part:
+    """Objectives over whole distributions: blocks of rows, the models' logits side by side."""
+    layout = forward.lay_out(examples)
+    rows_TD = forward.rows(examples, layout)
+    leaf_TD, head = rows_TD.detach(), forward.head
     weight_T = torch.tensor(
         [e.weight / total for e in examples for c in e.completions for _ in c], device=leaf_TD.device
     )
     columns = cells(work.needs, examples)
-    known_TD = torch.cat(known) if known else None
+    others = dict(work.models) | ({"reference": work.reference} if work.reference else {})
+    known = {n: torch.cat([r.values[i] for i in indices]).to(leaf_TD.device) for n, r in others.items()}
+    widths = [r.head.vocabulary(known[n]) for n, r in others.items() if r.head]
+    width = min([head.vocabulary(leaf_TD), *widths])
     grad_TD, loss_T = torch.empty_like(leaf_TD), torch.empty(len(leaf_TD), device=leaf_TD.device)
     for _, at in blocks([1] * len(leaf_TD), head.vocabulary(leaf_TD)):
-        given = {}
-        width = head.vocabulary(leaf_TD)
-        if known_TD is not None:
-            with torch.no_grad():
-                given["reference"] = Distribution(_log_softmax(reference.head, known_TD[at], width))
-            width = given["reference"].logp_TV.shape[1]
+        with torch.no_grad():
+            given: dict[str, Any] = {
+                n: Distribution(_log_softmax(r.head, known[n][at], width))
+                for n, r in others.items()
+                if r.head
+            }
+        given |= tensors("distribution", columns, at, leaf_TD.device)
         raw_tV, new_tV = _leaf_logits(head, leaf_TD[at], width)
         with torch.enable_grad():
-            given |= tensors("distribution", columns, at, leaf_TD.device)
             loss_t = work.objective(policy=Distribution(new_tV), **given)
-            (grad_TV,) = torch.autograd.grad((loss_t * weight_T[at]).sum() * work.weight, raw_tV)
+            (grad_tV,) = torch.autograd.grad((loss_t * weight_T[at]).sum() * work.weight, raw_tV)
         loss_T[at] = loss_t.detach()
-        add_logit_gradient(_plain(head), leaf_TD[at], grad_TV, grad_TD[at])
-    return (loss_T * weight_T).sum(), loss_T, grad_TD
+        add_logit_gradient(_plain(head), leaf_TD[at], grad_tV, grad_TD[at])
+    rows_TD.backward(grad_TD)
+    return Part((loss_T * weight_T).sum(), loss_T, None, layout.lengths)
 
 
 def _log_softmax(head: Head, rows_TD: Tensor, width: int) -> Tensor:

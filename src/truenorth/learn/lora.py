@@ -42,6 +42,14 @@ def wrap(module: Any, lora: Lora, *, seed: int) -> Any:
         return get_peft_model(module, config)
 
 
+def resumed(module: Any) -> Any:
+    """The peft model that `module` already is, its active adapter set to be trained; None for a plain model."""
+    if not hasattr(module, "peft_config"):
+        return None
+    module.set_adapter(module.active_adapter)  # an adapter that was loaded from disk is frozen
+    return module
+
+
 def _task_type(module: Any) -> str:
     name = type(module).__name__
     if name.endswith("ForSequenceClassification"):

@@ -138,6 +138,7 @@ class Needs(NamedTuple):
     columns: tuple[str, ...] = ()  # of the examples, by name
     optional: tuple[str, ...] = ()  # those of them that data may lack altogether
     kl: bool = False  # also the divergence of whole distributions at each token, in a parameter `kl`
+    models: tuple[str, ...] = ()  # further models whose distributions it reads, by name
 
 
 @dataclass(frozen=True)

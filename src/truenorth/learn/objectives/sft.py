@@ -11,7 +11,7 @@ def sft(policy: Logps) -> TokenLosses:
     """(B,) minus the log-probability of each completion, in nats, summed over its tokens.
 
     Averaged per token by default, so that long answers weigh by their length. Whole documents (pretraining)
-    are the same objective with a prompt of one BOS token; sequence-level distillation is it on a teacher's answers.
+    are the same objective with a prompt of one BOS token; a teacher's answers make it sequence distillation.
 
     Example:
         Probabilities 1/2 and 1/4 are log 2 + log 4 = 3 log 2 nats.
