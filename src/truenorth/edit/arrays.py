@@ -60,7 +60,7 @@ def rounded(values: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def to_numpy(x: Array) -> np.ndarray:
-    return x if isinstance(x, np.ndarray) else x.detach().cpu().numpy()
+    return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
 
 
 def double(x: Array) -> Array:
@@ -70,4 +70,6 @@ def double(x: Array) -> Array:
 
 def argsort(x: Array) -> Array:
     """Positions in rising order along the last axis; equal values in the order they stand."""
-    return np.argsort(x, axis=-1, kind="stable") if isinstance(x, np.ndarray) else x.argsort(-1, stable=True)
+    return (
+        np.argsort(x, axis=-1, kind="stable") if isinstance(x, np.ndarray) else x.argsort(dim=-1, stable=True)
+    )

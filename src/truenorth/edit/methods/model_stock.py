@@ -30,10 +30,11 @@ def model_stock(
     """
     count = len(tensors)
     changes = [tensor - base for tensor in tensors]
-    cosine = _row_cosines(changes) if surveyed is None else _cosine(surveyed)
+    xp = library(base)
+    cosine = _row_cosines(changes) if surveyed is None else xp.asarray(_cosine(surveyed), dtype=base.dtype)
     below = 1 + (count - 1) * cosine
     singular = abs(below) < 1e-6
-    share = count * cosine / (below + singular) * (1 - singular * 1)
+    share = ~singular * (count * cosine) / (below + singular)
     mean = sum(changes[1:], start=changes[0]) / count
     return base + mean * share
 

@@ -18,10 +18,10 @@ def angles(
     """(3, 1) or, column by column, (3, C): squared lengths of both and their dot product; None by rows."""
     if not nuslerp_flatten and not nuslerp_row_wise:
         return None
-    axis = None if nuslerp_flatten else 0
 
     def look(block: Block) -> np.ndarray:
         a, b = (double(v) for v in (block.tensors if block.base is None else block.deltas))
+        axis = None if nuslerp_flatten or a.shape[-1] == blocks.size else 0
         sums = [(a * a), (b * b), (a * b)]
         return np.stack([np.atleast_1d(to_numpy(s.sum() if axis is None else s.sum(axis))) for s in sums])
 

@@ -46,7 +46,10 @@ def r_tsvm(
         mean = sum(dense) / len(dense)
         if mean:
             ranks = [min(share, max(1, math.ceil(share * d / mean - 1e-9))) for d in dense]
-    return base + merged(changes, ranks, factors, library(base)) * lambda_
+    used = [i for i, factor in enumerate(factors) if factor]  # a silent task has no directions
+    loud = [changes[i] for i in used]
+    mixed = merged(loud, [ranks[i] for i in used], [factors[i] for i in used], library(base))
+    return base + mixed * lambda_
 
 
 def _outliers(change: Array, sigmas: float) -> float:
