@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import difflib
 import importlib.util
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from truenorth.base import UserError, names
+from truenorth.base import UserError
 from truenorth.cli import exits
 
-CATALOGUE = "truenorth.learn.objectives"
 TAKES = {
     "Logps": "answers",
     "Pair": "pairs",
@@ -65,12 +65,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.action is None:
-        print("\n".join(names(CATALOGUE)) if args.list else table([card(name) for name in names(CATALOGUE)]))
+        print("\n".join(known()) if args.list else table([card(name) for name in known()]))
         return exits.OK
     if not args.what:
         raise UserError(f"{args.action} what?", expected="a name or a formula after it")
     print(_explained(args.what) if args.action == "explain" else _derived(args.what, args.given, args.also))
     return exits.OK
+
+
+def known() -> list[str]:
+    """The names, from the files: `base.names` would import the package above them, and torch with it."""
+    return sorted(path.stem for path in _folder().glob("*.py") if not path.stem.startswith("_"))
 
 
 def table(cards: list[Card]) -> str:
@@ -88,11 +93,8 @@ def card(name: str) -> Card:
     Raises:
         UserError: no such objective, with the nearest.
     """
-    known = names(CATALOGUE)
-    if name not in known:
-        import difflib
-
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    if name not in known():
+        near = difflib.get_close_matches(name, known(), n=3, cutoff=0.4)
         fix = f"did you mean {' or '.join(near)}?" if near else "see truenorth objectives"
         raise UserError(f"no objective {name!r}", fix=fix)
     tree = ast.parse((_folder() / f"{name}.py").read_text(encoding="utf-8"))

@@ -37,7 +37,7 @@ def sdpo(
     folder = settings.pop("checkpoint", None)
     results = []
     for i, examples in enumerate(stages):
-        where = {} if folder is None else {"checkpoint": f"{folder}/stage-{i + 1}"}
+        where: dict[str, Any] = {} if folder is None else {"checkpoint": f"{folder}/stage-{i + 1}"}
         task = Task(f"stage {i + 1}", examples, objective, batch=batch)
         results.append(fit(policy, [task], steps=steps, lr=lr, **settings, **where))
     return results

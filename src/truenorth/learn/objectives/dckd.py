@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from truenorth.learn.types import Losses, Pair
 
+LOGIC = "it matches a teacher's distributions over the whole vocabulary, not the odds of two answers"
+
 
 def dckd(
     policy: Pair, reference: Pair, kl: Pair, *, sft: float = 1.0, chosen: float = 1.0, rejected: float = 1.0
