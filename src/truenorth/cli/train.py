@@ -190,10 +190,7 @@ def run(args: argparse.Namespace) -> int:
     objective, given = _given(args)
     settings, notes = settings_from(objective, given)
     made = ready(settings, lint_only=args.lint_only, skip_bad_rows=args.skip_bad_rows)
-    out = args.out or Path(
-        given.get("out")
-        or Path("runs") / f"{objective.rpartition(':')[2]}-{made.look.name.rpartition('/')[2]}"
-    )
+    out = args.out or Path("runs") / f"{objective.rpartition(':')[2]}-{made.look.name.rpartition('/')[2]}"
     looking = args.lint_only or args.dry_run
     if not args.quiet or looking:
         show(made, notes, to=sys.stdout if looking else sys.stderr, rows=PREVIEWED if looking else 1)
@@ -244,7 +241,8 @@ def _given(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         from truenorth.recipes.train_settings import from_yaml
 
         given |= from_yaml(args.config)
-    given = {("out" if name == "output_dir" else name): value for name, value in given.items()}
+    folder = given.pop("output_dir", None) or given.pop("out", None)
+    args.out = args.out or (Path(folder) if folder else None)
     for word in args.set:
         name, equals, value = word.partition("=")
         if not equals:
