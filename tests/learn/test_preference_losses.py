@@ -426,6 +426,30 @@ def test_wpo_weighs_by_what_the_policy_would_write_without_a_gradient_to_the_wei
     assert slope[:, 0].tolist() == pytest.approx([-math.exp(-3.0) / 2, math.exp(-3.0) / 2])
 
 
+def test_bcos_shift_carries_no_gradient():
+    """Rewards 1 and -1 with beta 0.5 of 2 and -2: shift 0, slopes -beta sigma(-1) and 3 beta sigma(-1)."""
+    x = torch.tensor([[-1.0], [-5.0]], dtype=torch.float64, requires_grad=True)
+    one, of = torch.ones(2, 1, dtype=torch.bool), torch.tensor([0, 1])
+    old = double(batch([-3.0], [-3.0]))
+    label, ratio = torch.tensor([1.0, 0.0]), torch.tensor([1.0, 3.0], dtype=torch.float64)
+    loss = load_objective("bco")(Batch(Logps(x, one), of), old, label, ratio, beta=0.5)
+    (slope,) = torch.autograd.grad(loss.sum(), x)
+    sigma = 1 / (1 + math.e)
+    assert slope[:, 0].tolist() == pytest.approx([-0.5 * sigma, 1.5 * sigma])
+
+
+def test_lipos_weights_carry_no_gradient():
+    """Two answers: minus W beta sigma(-gap) and its opposite, W = 1 * (1 / log 2 - 1 / log 3)."""
+    x = torch.tensor([[-1.0], [-2.0]], dtype=torch.float64, requires_grad=True)
+    one, of = torch.ones(2, 1, dtype=torch.bool), torch.zeros(2, dtype=torch.long)
+    old = double(group(-2.0, -2.0))
+    scores = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    loss = load_objective("lipo")(Group(Logps(x, one), of), old, scores, beta=0.5)
+    (slope,) = torch.autograd.grad(loss.sum(), x)
+    size = 0.5 * (1 / math.log(2) - 1 / math.log(3)) / (1 + math.exp(0.5))
+    assert slope[:, 0].tolist() == pytest.approx([-size, size])
+
+
 def test_dro_is_still_where_the_log_ratio_explains_the_reward():
     assert float(call("dro", logps(-1.0), logps(-3.0), [5.0], [1.0], tau=2.0)) == 0.0
     shifted = (

@@ -44,11 +44,15 @@ def bco(
     """
     reward_G = beta * log_ratio(policy.answers, reference.answers)[firsts(policy)]
     good_G = label > 0
-    if shift is None:
-        means = [reward_G.detach()[of].mean() for of in (good_G, ~good_G) if of.any()]
-        delta = torch.stack(means).mean()
-    else:
-        delta = reward_G.new_tensor(shift)
+    delta = _middle(reward_G.detach(), good_G) if shift is None else reward_G.new_tensor(shift)
     ratio_G = torch.ones_like(reward_G) if density_ratio is None else density_ratio
     u_G = reward_G - delta
     return torch.where(good_G, -F.logsigmoid(u_G), -ratio_G * F.logsigmoid(-u_G))
+
+
+def _middle(reward_G: Tensor, good_G: Tensor) -> Tensor:
+    """() the mean of the two kinds' mean rewards; of the only kind, its own."""
+    kinds_KG = torch.stack([good_G, ~good_G]).to(reward_G.dtype)
+    count_K = kinds_KG.sum(1)
+    mean_K = kinds_KG @ reward_G / count_K.clamp(min=1)
+    return (mean_K * (count_K > 0)).sum() / (count_K > 0).sum()
