@@ -52,7 +52,8 @@ def drawn(coupling, seed):
 GROUPS = {"answer": 6, "pair": 3, "group": 2, "batch": 3, "distribution": 6}
 GROUPS |= {"score": 6, "score_pair": 3, "token_score": 6}
 # what a column holds, where a one or zero for each loss (each completion of a group) would not do
-COLUMNS = {"safe_dpo": {"unsafe": torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])}}
+UNSAFE = {"unsafe": torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])}
+COLUMNS = {"safe_dpo": UNSAFE, "cost": UNSAFE, "minillm": {"sampled_logps": torch.full((6, 3), -0.5)}}
 
 
 def given(name, need, seed=0):
@@ -63,6 +64,7 @@ def given(name, need, seed=0):
     asked = {"policy": drawn(need.coupling, seed)}
     if need.reference:
         asked["reference"] = drawn(need.coupling, seed + 1)
+    asked |= {name: drawn(need.coupling, seed + 3 + k) for k, name in enumerate(need.models)}
     if need.kl:
         asked["kl"] = mapped(drawn(need.coupling, seed + 2), lambda t: -t if t.is_floating_point() else t)
     return asked, columns
@@ -92,7 +94,7 @@ def test_an_objective_keeps_its_settings_behind_keywords_and_cites_or_explains_i
     objective = load_objective(name)
     kinds = {p.name: p.kind for p in inspect.signature(objective).parameters.values()}
     need = needs(objective)
-    assert set(kinds) - set(need.settings) <= {"policy", "reference", "kl", *need.columns}
+    assert set(kinds) - set(need.settings) <= {"policy", "reference", "kl", *need.columns, *need.models}
     assert (objective.__doc__ or "").startswith("(")  # the returned shape comes first
     assert inspect.getmodule(objective).__name__.endswith("." + name)
 
@@ -118,6 +120,50 @@ def test_padding_and_the_order_of_examples_change_no_example(name):
         flipped = {k: mapped(v, lambda t: t.flip(0)) for k, v in asked.items()}
         back = {k: v.flip(0) for k, v in columns.items()}
         torch.testing.assert_close(objective(**flipped, **back), loss.flip(0))
+
+
+# losses that hold a part of themselves fixed on purpose: their gradient is not the slope of their value
+HELD_FIXED = {
+    "dft": "the probability",
+    "wpo": "the weight",
+    "kto": "the reference point",
+    "bco": "the reward shift",
+    "minillm": "the advantage",
+    "tdpo2": "the chosen answer's divergence",
+}
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_an_objectives_gradient_is_the_slope_of_its_value(name):
+    """Central differences in float64 along a random direction of everything the model says."""
+    if name in HELD_FIXED:
+        pytest.skip(f"holds {HELD_FIXED[name]} fixed")
+    objective = load_objective(name)
+    asked, columns = given(name, needs(objective))
+    columns = {k: v.double() for k, v in columns.items()}
+    asked = {k: mapped(v, lambda t: t.double() if t.is_floating_point() else t) for k, v in asked.items()}
+    fixed = {k: v for k, v in asked.items() if k not in ("policy", "kl")}
+    leaves, draw = [], torch.Generator().manual_seed(4)
+
+    def called_with(change):
+        moving = {k: mapped(v, change) for k, v in asked.items() if k not in fixed}
+        return objective(**moving, **fixed, **columns).sum()
+
+    def leaf(t):
+        leaves.append(t.clone().requires_grad_() if t.is_floating_point() else t)
+        return leaves[-1]
+
+    loss = called_with(leaf)
+    leaves = [t for t in leaves if t.requires_grad]
+    gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
+    along = [torch.randn(t.shape, generator=draw, dtype=torch.float64) * (t != 0) for t in leaves]
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, along) if g is not None)
+
+    def moved(h):
+        turns = iter(along)
+        return float(called_with(lambda t: t + h * next(turns) if t.is_floating_point() else t))
+
+    assert (moved(1e-6) - moved(-1e-6)) / 2e-6 == pytest.approx(slope, rel=1e-5, abs=1e-6)
 
 
 # --- worked examples ---------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ def wrap(module: Any, lora: Lora, *, seed: int) -> Any:
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # peft 0.21 reads a property that transformers 5.23 renamed
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set to False")  # GPT-2: peft mends it itself
         torch.manual_seed(seed_of("lora", seed) % 2**32)
         return get_peft_model(module, config)
 
