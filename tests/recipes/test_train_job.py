@@ -295,3 +295,56 @@ def test_a_run_that_is_killed_ends_with_the_same_weights_and_lines(tmp_path: Pat
         for name in ("whole", "killed")
     ]
     assert plain[0] == plain[1]
+
+
+def test_a_reward_model_under_trls_name_judges_as_it_was_taught(tmp_path: Path, tiny_llama):
+    from truenorth.judges.classifier import ClassifierJudge
+    from truenorth.records import Group
+
+    rows = pairs(8)
+    made = prepared(
+        tmp_path,
+        "reward",
+        rows,
+        model=str(tiny_llama(template="none", bos=True)),
+        max_steps=10,
+        eval_data=str(tmp_path / "rows.jsonl"),
+        center_rewards_coefficient=0.01,
+    )
+    assert (made.settings.objective, made.settings.objective_settings) == (
+        "bradley_terry",
+        {"centring": 0.01},
+    )
+    found = {c.name: c for c in trained(tmp_path, made).changes}
+    assert found["accuracy"].after.mean == 1.0
+    assert found["margin"].after.mean > 0.5
+    judge = ClassifierJudge.load(tmp_path / "run" / "model")
+    [[good, bad]] = judge.judge([Group(rows[0]["prompt"], [rows[0]["chosen"], rows[0]["rejected"]])])
+    assert good.score > bad.score
+
+
+def test_step_labels_are_learned_where_they_stand(tmp_path: Path, tiny_llama):
+    from truenorth.learn.reward import open_reward
+    from truenorth.learn.steps import step_scores
+
+    rows = [
+        {"prompt": "How many sails?", "completions": ["It has one mast.", "Seven."], "labels": [True, False]}
+    ]
+    made = prepared(tmp_path, "prm", rows, model=str(tiny_llama(bos=True)), max_steps=12)
+    result = trained(tmp_path, made)
+    [[right, wrong]] = step_scores(open_reward(result.model, each_token=True), made.examples)
+    assert right > 0.7
+    assert wrong < 0.3
+
+
+def test_a_reference_that_follows_is_another_training(tmp_path: Path, tiny_llama):
+    given = {"model": str(tiny_llama()), "max_steps": 4, "learning_rate": 1e-3}
+    still = trained(tmp_path, prepared(tmp_path, "dpo", pairs(), **given), "still")
+    moved = prepared(tmp_path, "dpo", pairs(), sync_ref_model=True, ref_model_sync_steps=2, **given)
+    follows = trained(tmp_path, moved, "follows")
+    assert still.last["rewards/margins"] > follows.last["rewards/margins"]
+
+
+def test_objectives_that_need_more_than_a_file_say_so(tmp_path: Path, tiny_llama):
+    with pytest.raises(UserError, match="adpa needs baseline beside the model"):
+        prepared(tmp_path, "adpa", pairs(), model=str(tiny_llama()))

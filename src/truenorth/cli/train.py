@@ -133,9 +133,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             some = ", ".join(whose[:4]) + (", ..." if len(whose) > 4 else "")
             _add(group, name, metavar="X", help=f"of {some}")
             shown.add(name)
-    from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS
+    from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS, SETTINGS
 
-    rest = ["loss_type", "loss_weights", "dataset_config", "dataset_train_split", "dataset_test_split"]
+    rest = [
+        "sync_ref_model",
+        "ref_model_mixup_alpha",
+        "ref_model_sync_steps",
+        *SETTINGS,
+        "loss_type",
+        "loss_weights",
+        "dataset_config",
+        "dataset_train_split",
+        "dataset_test_split",
+    ]
     rest += ["dataset_text_field", "micro_tokens", "adam_beta1", "adam_beta2", *ALIASES, *NEEDLESS, *CANNOT]
     rest += [
         "cpo_alpha",

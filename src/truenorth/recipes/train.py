@@ -10,7 +10,11 @@ from truenorth.base import UserError, write_json, write_text
 from truenorth.engine import Run, progress
 from truenorth.learn import Lora, Task, fit
 from truenorth.learn.data.packing import check_packing
+from truenorth.learn.following import Follow
 from truenorth.learn.order import batch_at, tokens_of
+from truenorth.learn.reward import choose_pad, open_reward
+from truenorth.learn.reward import save as save_reward
+from truenorth.learn.types import SCORED
 from truenorth.models.loading import is_local
 from truenorth.models.local import LocalModel
 from truenorth.recipes.train_evaluate import (
@@ -64,7 +68,7 @@ def train(made: Ready, run: Run, *, quiet: bool = False) -> Trained:
         return evaluated(model, made.eval_examples, bound(s), reference, batch=s.batch)
 
     def before() -> list[Row]:
-        model = LocalModel.load(s.model)
+        model = opened(made)
         return as_rows(
             look(model, reference_of(_reference(made) or model, made.eval_examples, made.needs.reference)),
             "before",
@@ -74,7 +78,8 @@ def train(made: Ready, run: Run, *, quiet: bool = False) -> Trained:
     folder = run.step_files("weights", inputs, lambda to: _weights(made, run, to, look, quiet))
 
     def after() -> list[Row]:
-        model = LocalModel.load(s.model, adapter=folder) if s.use_peft else LocalModel.load(folder)
+        adapter = folder if s.use_peft and made.needs.coupling not in SCORED else None
+        model = opened(made, None if adapter else folder, adapter=adapter)
         base = (_reference(made) or LocalModel.load(s.model)) if made.needs.reference else model
         return as_rows(look(model, reference_of(base, made.eval_examples, made.needs.reference)), "after")
 
@@ -93,10 +98,14 @@ def train(made: Ready, run: Run, *, quiet: bool = False) -> Trained:
 def _weights(made: Ready, run: Run, folder: Path, look: Callable[..., Any], quiet: bool) -> None:
     """Train from the checkpoint or from the start, and save."""
     s = made.settings
-    policy = LocalModel.load(s.model)
+    policy = opened(made)
     check_weights(policy)
     reference = _reference(made)
-    run.metrics(step=0, packing_difference=check_packing(policy, made.examples))
+    scored = made.needs.coupling in SCORED
+    if scored:
+        choose_pad(policy, [[*e.prompt, *c] for e in made.examples for c in e.completions])
+    else:
+        run.metrics(step=0, packing_difference=check_packing(policy, made.examples))
     asked = made.eval_examples if s.eval_strategy != "no" else []
     known = reference_of(reference or policy, asked, made.needs.reference)
     every = -(-s.save_steps // s.logging_steps) * s.logging_steps  # a checkpoint stands where a line ends
@@ -126,6 +135,7 @@ def _weights(made: Ready, run: Run, folder: Path, look: Callable[..., Any], quie
             optimizer=OPTIMIZERS[s.optim],  # type: ignore[arg-type]
             seed=s.seed,
             reference=reference,
+            follow=Follow(s.ref_model_sync_steps, s.ref_model_mixup_alpha) if s.sync_ref_model else None,
             lora=_lora(made),
             checkpoint=run.scratch() / "fit",
             every=every,
@@ -133,9 +143,22 @@ def _weights(made: Ready, run: Run, folder: Path, look: Callable[..., Any], quie
             micro_tokens=s.micro_tokens,
         )
     run.count("steps skipped", result.skipped)
-    policy.module = result.adapter or policy.module  # LoRA: what is saved is the adapter
-    policy.save(folder)
+    if scored:
+        result.merge()  # a judge is loaded as a plain classifier
+        save_reward(policy, folder)
+    else:
+        policy.module = result.adapter or policy.module  # LoRA: what is saved is the adapter
+        policy.save(folder)
     write_text(folder / "README.md", card(made))
+
+
+def opened(made: Ready, folder: Path | None = None, *, adapter: Path | None = None) -> Any:
+    """The model to train, or the one that was: with a score head where the objective asks for scores."""
+    s = made.settings
+    source = folder or s.model
+    if made.needs.coupling in SCORED:
+        return open_reward(source, each_token=made.needs.coupling == "token_score", seed=s.seed)
+    return LocalModel.load(source, adapter=adapter)
 
 
 def _logger(made: Ready, run: Run) -> Callable[[dict[str, float]], None]:
@@ -202,7 +225,7 @@ def _reference(made: Ready) -> LocalModel | None:
     return model
 
 
-def check_weights(model: LocalModel) -> None:
+def check_weights(model: Any) -> None:
     """Refuse weights that no training can mend.
 
     Raises:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from truenorth.learn.columns import cells, tensors
 from truenorth.learn.coupling import load_objective, needs, shaped
 from truenorth.learn.scoring import token_logps
-from truenorth.learn.types import SCORED, Example
+from truenorth.learn.types import Example
 from truenorth.models.local import LocalModel
 from truenorth.records import Row, Source
 from truenorth.stats import Estimate, Paired, mean, paired, ratio
@@ -32,7 +33,7 @@ class Change(NamedTuple):
 def evaluable(objective: Any) -> bool:
     """Can this objective's loss be taken of log-probabilities alone?"""
     need = needs(load_objective(objective))
-    return need.coupling != "distribution" and need.coupling not in SCORED and not need.kl
+    return need.coupling not in ("distribution", "token_score") and not need.kl
 
 
 def evaluated(
@@ -45,9 +46,11 @@ def evaluated(
         reference: what the reference says of the same examples; None where none is needed.
         batch: examples that objectives which couple a batch see together.
     """
-    policy = token_logps(model, examples)
     function = load_objective(objective)
     need = needs(function)
+    if need.coupling == "score_pair":
+        return _compared(model, examples, function, need)
+    policy = token_logps(model, examples)
     size = batch if need.coupling == "batch" else BLOCK
     found: list[dict[str, float]] = []
     for start in range(0, len(examples), size):
@@ -59,6 +62,25 @@ def evaluated(
                 losses, examples[at], policy[at], reference[at] if reference else [None] * len(losses)
             )
         ]
+    return found
+
+
+def _compared(model: Any, examples: Sequence[Example], function: Any, need: Any) -> list[dict[str, float]]:
+    """A reward model's loss on each pair, whether it agrees, and by how much."""
+    from truenorth.learn.coupling import shaped_scores
+    from truenorth.models.score_head import open_scores
+
+    forward = open_scores(model.module)
+    found = []
+    for start in range(0, len(examples), BLOCK):
+        block = examples[start : start + BLOCK]
+        with torch.no_grad():
+            value_BK = forward.scores(block)
+            columns = tensors(need.coupling, cells(need, block), slice(None), value_BK.device)
+            losses = function(policy=shaped_scores(need.coupling, value_BK), **columns).tolist()
+        score_B = value_BK.mean(1)
+        margins = (score_B[0::2] - score_B[1::2]).tolist()
+        found += [{"loss": x, "accuracy": float(m > 0), "margin": m} for x, m in zip(losses, margins)]
     return found
 
 
@@ -76,8 +98,6 @@ def _losses(
     if need.reference and reference is not None:
         arguments["reference"] = given(reference)
     if need.columns:
-        from truenorth.learn.columns import cells, tensors
-
         arguments |= tensors(need.coupling, cells(need, examples), slice(None), torch.device("cpu"))
     with torch.no_grad():
         losses = function(**arguments).tolist()

@@ -17,7 +17,10 @@ from truenorth.learn.types import Example, Needs
 from truenorth.models.glance import Glance, glance
 from truenorth.recipes.train_settings import TrainSettings, default_rate
 from truenorth.records.tables import read_rows
+from truenorth.records.trl import explicit_prompt
 
+CUT = frozenset(("prompt", "chosen", "rejected"))
+PAIR = ("prompt", "chosen", "rejected")
 MISMATCHED = ("kto",)  # objectives that need answers to other prompts beside each answer
 
 
@@ -66,6 +69,13 @@ def ready(settings: TrainSettings, *, lint_only: bool = False, skip_bad_rows: bo
         UserError: whatever is wrong with the objective, the model, the data or the settings: one message.
     """
     need = needs(load_objective(settings.objective, where="objective"), where="objective")
+    if need.models or need.coupling == "score":
+        what = (
+            f"{settings.objective} needs {' and '.join(need.models)} beside the model"
+            if need.models
+            else (f"{settings.objective} needs scores of several attributes")
+        )
+        raise UserError(what, where="objective", fix="train it from Python: truenorth.learn.fit")
     if not settings.data:
         raise UserError("no data", where="--data", expected="a file, a folder, or a dataset of the hub")
     if not settings.model:
@@ -90,8 +100,8 @@ def ready(settings: TrainSettings, *, lint_only: bool = False, skip_bad_rows: bo
         raise UserError(
             bad, where=settings.data, fix="mend the data; --lint-only shows more, --skip-bad-rows drops them"
         )
-    learned = _examples(settings, made)
-    later = _examples(settings, evaluation) if evaluation else []
+    learned = _examples(settings, made, need)
+    later = _examples(settings, evaluation, need) if evaluation else []
     if not learned and not lint_only:
         raise UserError("no row is left to learn from", where=settings.data)
     kept = {e.row: e.prompt for e in evaluation.encoded} if evaluation else {}
@@ -100,6 +110,8 @@ def ready(settings: TrainSettings, *, lint_only: bool = False, skip_bad_rows: bo
         for e in (evaluation.encoded if evaluation else ())
         for _ in examples([e])
     ]
+    if need.coupling == "score_pair":
+        clusters = [content_hash(list(e.prompt)) for e in later]
     epochs = settings.num_train_epochs or (3.0 if settings.objective in ("sft", "dft") else 1.0)
     batch = min(settings.batch, max(1, len(learned)))
     steps = settings.max_steps if settings.max_steps > 0 else math.ceil(epochs * len(learned) / batch)
@@ -161,13 +173,28 @@ def _shape(settings: TrainSettings, look: Glance) -> Shape:
     )
 
 
-def _examples(settings: TrainSettings, data: Prepared) -> list[Example]:
+def _examples(settings: TrainSettings, data: Prepared, need: Needs) -> list[Example]:
+    if need.coupling == "score_pair":
+        return _compared(data)
     made = examples(data.encoded)
     if settings.objective in MISMATCHED:
         from truenorth.learn.unpaired import with_mismatched
 
         return with_mismatched(made)
     return made
+
+
+def _compared(data: Prepared) -> list[Example]:
+    """Pairs as a reward model will read them when it judges; those that a length limit would cut are left out."""
+    from truenorth.judges.classifier import ClassifierJudge
+    from truenorth.learn.reward import pair_examples
+
+    judge = ClassifierJudge(None, data.codec.tokenizer, "reward")
+    rows = [{**explicit_prompt(data.rows[e.row]), **e.columns} for e in data.encoded if not CUT & e.marks]
+    sides = [{k: v for k, v in row.items() if k in PAIR or k in data.encoded[0].columns} for row in rows]
+    made = pair_examples(judge, sides)
+    most = data.shape.max_length or 10**9
+    return [e for e in made if len(e.prompt) + max(map(len, e.completions)) <= most]
 
 
 def _splits(settings: TrainSettings) -> tuple[Split, Split | None]:

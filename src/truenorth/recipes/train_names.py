@@ -23,6 +23,10 @@ ALIASES = {
     "data_seed": "seed",
 }
 
+# TRL's trainers whose name is not that of their objective, and arguments whose name here is another.
+OBJECTIVES = {"reward": "bradley_terry"}
+SETTINGS = {"center_rewards_coefficient": "centring"}
+
 ALWAYS = "always so here"
 PACKED = "rows are always packed without padding, and attention never crosses them"
 PRECISION = "float32 on a CPU; bfloat16 products with float32 weights on a GPU"
@@ -132,9 +136,6 @@ CANNOT = {
     "optim_args": OTHER,
     "optim_target_modules": OTHER,
     "lr_scheduler_kwargs": OTHER,
-    "sync_ref_model": "train in stages, each with --ref_model",
-    "ref_model_mixup_alpha": "train in stages, each with --ref_model",
-    "ref_model_sync_steps": "train in stages, each with --ref_model",
     "datasets": "join them into one file",
     "use_vllm": "nothing is sampled while training",
     "torch_compile_backend": OTHER,

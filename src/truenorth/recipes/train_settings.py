@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from truenorth.base import UserError
-from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS, OFF
+from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS, OBJECTIVES, OFF, SETTINGS
 
 OPTIMIZERS = {
     "adamw": "adamw",
@@ -38,6 +38,8 @@ class TrainSettings:
         dataset_config, dataset_train_split, dataset_test_split: of a hub dataset.
         eval_data: rows to evaluate on; or test_split_size, a share (below 1) or number of training rows held out.
         ref_model: what reference objectives compare to; by default the model before training.
+        sync_ref_model: the reference follows the policy (TR-DPO): every ref_model_sync_steps it becomes
+            ref_model_mixup_alpha of the policy and the rest of itself.
         learning_rate: peak; None: by the model's size (see `default_rate`).
         num_train_epochs: None: 3 for sft, 1 for all others. max_steps above 0 takes its place.
         per_device_train_batch_size, gradient_accumulation_steps: only their product matters: rows a step.
@@ -58,6 +60,9 @@ class TrainSettings:
     eval_data: str = ""
     test_split_size: float = 0.0
     ref_model: str = ""
+    sync_ref_model: bool = False
+    ref_model_mixup_alpha: float = 0.6
+    ref_model_sync_steps: int = 512
     learning_rate: float | None = None
     num_train_epochs: float | None = None
     max_steps: int = -1
@@ -137,6 +142,7 @@ def settings_from(
         UserError: one line for the first argument that is unknown (with the nearest name), unsupported or has a
             value of another type or range.
     """
+    objective = OBJECTIVES.get(objective, objective)
     own = {ALIASES.get(name, name): value for name, value in given.items()}
     if loss := own.pop("loss_type", None):
         objective, more = by_loss_type(objective, loss, own.pop("loss_weights", None))
@@ -213,7 +219,8 @@ def _objective_name(name: str, takes: Mapping[str, Any]) -> str | None:
 
     if name in takes:
         return name
-    return ARGUMENTS[name] if ARGUMENTS.get(name) in takes else None
+    ours = {**ARGUMENTS, **SETTINGS}.get(name)
+    return ours if ours in takes else None
 
 
 def by_loss_type(objective: str, loss: Any, weights: Any) -> tuple[str, dict[str, Any]]:
@@ -326,6 +333,10 @@ def _check(s: TrainSettings) -> None:
             raise UserError(
                 f"{getattr(s, name)!r}", where=f"--{name}", expected="one of " + ", ".join(allowed)
             )
+    if s.sync_ref_model and (s.ref_model_sync_steps < 1 or not 0 <= s.ref_model_mixup_alpha <= 1):
+        raise UserError(
+            "out of range", where="--sync_ref_model", expected="steps of 1 or more, a mix in [0, 1]"
+        )
     if s.eval_data and (s.test_split_size or s.dataset_test_split):
         raise UserError("--eval_data and a held-out part of the data", fix="give one of them")
     if s.eval_strategy != "no" and not s.evaluates:
@@ -358,10 +369,10 @@ def from_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def default_rate(objective: str, coupling: str, parameters: int, *, lora: bool) -> float:
-    """A learning rate by the model's size: 2e-5 (sft) or 1e-6 (all others) at a billion parameters.
+    """A learning rate by the model's size: 2e-5 (sft, reward models) or 1e-6 (all others) at a billion parameters.
 
     It falls with the square root of the size; adapters take ten times it. At most 2e-3, and 2e-4 for preferences.
     """
-    imitates = objective in ("sft", "dft")
+    imitates = objective in ("sft", "dft") or coupling in ("score", "score_pair", "token_score")
     rate = (2e-5 if imitates else 1e-6) * (1e9 / max(1, parameters)) ** 0.5 * (10 if lora else 1)
     return min(rate, 2e-3 if imitates else 2e-4)

@@ -110,6 +110,9 @@ def encode(
         )  # the lint says it, with row numbers
         for place, (number, row) in enumerate(rows):
             try:
+                if kind == "stepwise":
+                    made.append(_steps(number, row, codec))
+                    continue
                 prompt, completions, trained, marks = (
                     plain[place] if place in plain else _pieces(row, kind, codec, shape)
                 )
@@ -128,7 +131,7 @@ def _plain_pairs(
     rows: Sequence[tuple[int, Mapping[str, Any]]], kind: Kind, codec: Codec
 ) -> dict[int, Pieces]:
     """Rows of plain texts, all tokenized at once: place -> pieces."""
-    if kind == "language_modeling":
+    if kind in ("language_modeling", "stepwise"):
         return {}
     asked, owners = [], []
     for place, (_, row) in enumerate(rows):
@@ -209,6 +212,14 @@ def _conversation(row: Mapping[str, Any]) -> dict[str, Any]:
     if "completions" in row:
         made["completions"] = [[{"role": "assistant", "content": c}] for c in row["completions"]]
     return made
+
+
+def _steps(number: int, row: Mapping[str, Any], codec: Codec) -> Encoded:
+    """A solution in steps: one completion, whose labels stand at the steps' last tokens."""
+    from truenorth.learn.steps import step_example
+
+    one = step_example({**row, "prompt": f"{row['prompt']}\n"}, codec.tokenizer)
+    return Encoded(number, tuple(one.prompt), tuple(map(tuple, one.completions)), None, dict(one.columns))
 
 
 def _answers(row: Mapping[str, Any], kind: Kind) -> list[Any]:

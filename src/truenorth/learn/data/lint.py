@@ -139,6 +139,8 @@ def _leading(one: Encoded, bos: int) -> int:
 
 def ends(data: Prepared) -> list[Finding]:
     """Completions without an end token, or with one before the end."""
+    if data.kind == "stepwise":
+        return []  # steps end with their separator
     codec = data.codec
     chats = codec.turn.end_id if codec.turn else None
     known = {i for i in (codec.text_end_id, chats) if i is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from truenorth.learn.data.encode import Encoded, Shape
 
@@ -45,7 +46,18 @@ def truncate(one: Encoded, shape: Shape, *, bos: int | None) -> Encoded | None:
         trained = tuple(t[piece] if len(t) > room else t for t in trained)
         if not any(map(any, trained)):
             return None
-    return one._replace(prompt=prompt, completions=kept, trained=trained, marks=frozenset(cut))
+    columns = {name: _like(value, completions, kept, piece) for name, value in one.columns.items()}
+    return one._replace(
+        prompt=prompt, completions=kept, trained=trained, columns=columns, marks=frozenset(cut)
+    )
+
+
+def _like(value: Any, whole: Sequence[Sequence[int]], kept: Sequence[Sequence[int]], piece: slice) -> Any:
+    """A column with a number for each token is cut as the tokens are."""
+    if not isinstance(value, list) or not all(isinstance(v, list) for v in value):
+        return value
+    fits = len(value) == len(whole) and all(len(v) == len(c) for v, c in zip(value, whole))
+    return [v[piece] if len(c) > len(k) else v for v, c, k in zip(value, whole, kept)] if fits else value
 
 
 def _end_of(prompt: Sequence[int], most: int, bos: int | None) -> tuple[int, ...]:
