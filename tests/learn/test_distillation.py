@@ -23,6 +23,7 @@ from truenorth.learn.objectives.minillm import minillm
 from truenorth.learn.objectives.sft import sft
 from truenorth.learn.objectives.token_constrained import token_constrained
 from truenorth.learn.types import Distribution, Logps, Pair
+from truenorth.models import LocalModel
 from truenorth.models.forward import Forward
 
 
@@ -155,6 +156,20 @@ def test_adpa_reads_two_teachers_and_fit_asks_for_the_one_that_is_missing():
     models = {"baseline": plain.policy_of(before)}
     fit(policy, [task], steps=1, lr=0.0, reference=plain.policy_of(after), models=models, on_step=seen.append)
     assert seen[0]["t/loss"] == pytest.approx(float(torch.cat(parts).mean()), rel=1e-4)
+
+
+def test_a_teacher_with_other_words_is_refused(tiny_llama):
+    student, teacher = (LocalModel.load(tiny_llama(vocab=v)) for v in (400, 340))
+    assert student.tokenizer.get_vocab() != teacher.tokenizer.get_vocab()
+    task = Task("t", plain.documents(2), "gkd")
+    fit(
+        student, [task], steps=1, lr=0.0, reference=teacher
+    )  # the smaller table is the beginning of the larger
+    shuffled = LocalModel.load(tiny_llama(template="none", vocab=340))
+    table = {"a": 7} | {w: i + 1 for w, i in student.tokenizer.get_vocab().items()}
+    shuffled.tokenizer.get_vocab = lambda: table
+    with pytest.raises(UserError, match=r"number their words differently.*sft task"):
+        fit(student, [task], steps=1, lr=0.0, reference=shuffled)
 
 
 # --- MiniLLM --------------------------------------------------------------------------------------------------

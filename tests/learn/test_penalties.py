@@ -65,8 +65,8 @@ def test_a_weak_anchor_is_plain_fine_tuning_and_a_strong_one_holds():
 
     assert all(torch.equal(a, b) for a, b in zip(weights(free).values(), weights(weak).values()))
     assert moved(held) < 0.2 * moved(free)
-    assert seen[0]["anchor/loss"] == 0.0 < seen[1]["anchor/loss"]
-    assert seen[1]["loss"] == pytest.approx(seen[1]["t/loss"] + seen[1]["anchor/loss"])
+    assert seen[0]["weights/loss"] == 0.0 < seen[1]["weights/loss"]
+    assert seen[1]["loss"] == pytest.approx(seen[1]["t/loss"] + seen[1]["weights/loss"])
 
 
 def test_the_fisher_is_the_mean_square_under_the_models_own_words():
@@ -109,6 +109,11 @@ def test_squares_are_of_each_example_not_of_their_sum():
 def test_importances_of_another_model_are_refused():
     with pytest.raises(UserError, match="no importances for model"):
         train(plain.tiny_llama(), penalties=[Anchor(1.0, {"elsewhere": torch.ones(1)})])
+
+
+def test_a_penalty_needs_a_name_of_its_own():
+    with pytest.raises(UserError, match="both named t"):
+        train(plain.tiny_llama(), penalties=[Anchor(1.0, name="t")])
 
 
 def test_booster_on_a_quadratic_is_the_curvature_along_the_harmful_gradient():

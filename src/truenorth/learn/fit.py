@@ -104,6 +104,8 @@ def fit(
     """
     extra = [task for penalty in penalties for task in penalty.tasks]
     _check(policy, [*tasks, *extra], steps, models)
+    _named_apart([task.name for task in tasks] + [penalty.name for penalty in penalties])
+    _share_words(policy, [*tasks, *extra], [reference, *models.values()])
     module = policy.module
     if lora and hasattr(module, "peft_config"):
         raise UserError(
@@ -303,6 +305,30 @@ def _check(policy: Any, tasks: Sequence[Task], steps: int, models: Mapping[str, 
         pairs = need.coupling in ("pair", "score_pair")
         check_examples(task.examples, where=where, context=context, pairs=pairs)
         check_columns(need, task.examples, where=where)
+
+
+def _named_apart(names: Sequence[str]) -> None:
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise UserError(f"a penalty and a task or penalty are both named {twice[0]}", where="fit")
+
+
+def _share_words(policy: Any, tasks: Sequence[Task], others: Sequence[Any]) -> None:
+    """Whole distributions are compared word by word, so a word must have the same number in both models."""
+    found = [needs(load_objective(t.objective)) for t in tasks]
+    tokenizer = getattr(policy, "tokenizer", None)
+    if tokenizer is None or not any(need.kl or need.coupling == "distribution" for need in found):
+        return
+    mine = tokenizer.get_vocab()
+    for other in others:
+        theirs = other.tokenizer.get_vocab() if getattr(other, "tokenizer", None) is not None else {}
+        odd = next((w for w, i in theirs.items() if mine.get(w, i) != i), None)
+        if odd is not None:
+            raise UserError(
+                f"policy and teacher number their words differently ({odd!r} is {mine[odd]} and {theirs[odd]})",
+                where="fit",
+                fix="distil from answers: an sft task on what the teacher wrote",
+            )
 
 
 def check_examples(

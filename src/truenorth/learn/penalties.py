@@ -53,7 +53,7 @@ class Anchor:
     weight: float
     importance: Mapping[str, Tensor] | None = None
     towards: Mapping[str, Tensor] | None = None
-    name: str = "anchor"
+    name: str = "weights"
     tasks: tuple[Task, ...] = ()
 
     def describe(self) -> Any:
