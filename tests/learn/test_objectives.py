@@ -13,11 +13,11 @@ import torch
 
 from truenorth.base import UserError, names
 from truenorth.learn import Task, token_logps
-from truenorth.learn.coupling import label, load_objective, needs, shaped
+from truenorth.learn.coupling import label, load_objective, needs, shaped, shaped_scores
 from truenorth.learn.objectives.dpo import dpo
 from truenorth.learn.objectives.kl_anchor import kl_anchor
 from truenorth.learn.objectives.sft import sft
-from truenorth.learn.types import Distribution, Logps, Pair
+from truenorth.learn.types import SCORED, Distribution, Logps, Pair
 
 CATALOGUE = names("truenorth.learn.objectives")
 LOG2 = math.log(2)
@@ -39,26 +39,52 @@ def pair(chosen, rejected):
 
 
 def drawn(coupling, seed):
-    """Random inputs of three examples: answers of 2, 3 and 1 tokens, each twice."""
+    """Random inputs: six completions of 2, 2, 3, 3, 1 and 1 tokens, in three pairs or two groups of three."""
     generator = torch.Generator().manual_seed(seed)
     if coupling == "distribution":
         return Distribution(torch.randn(6, 11, generator=generator).log_softmax(1))
-    lengths = [2, 2, 3, 3, 1, 1]
-    return shaped(coupling, -torch.rand(sum(lengths), generator=generator), lengths, [2, 2, 2])
+    if coupling in SCORED:
+        return shaped_scores(coupling, torch.randn(6, 1, generator=generator))
+    lengths, counts = [2, 2, 3, 3, 1, 1], [3, 3] if coupling == "group" else [2, 2, 2]
+    return shaped(coupling, -torch.rand(sum(lengths), generator=generator), lengths, counts)
+
+
+GROUPS = {"answer": 6, "pair": 3, "group": 2, "batch": 3, "distribution": 6}
+GROUPS |= {"score": 6, "score_pair": 3, "token_score": 6}
+# what a column holds, where a one or zero for each loss (each completion of a group) would not do
+UNSAFE = {"unsafe": torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])}
+COLUMNS = {"safe_dpo": UNSAFE, "cost": UNSAFE, "minillm": {"sampled_logps": torch.full((6, 3), -0.5)}}
+
+
+def given(name, need, seed=0):
+    """Random arguments of an objective; its columns are 1, 0, 1, ... unless `COLUMNS` says otherwise."""
+    count = 6 if need.coupling == "group" else GROUPS[need.coupling]
+    columns = {n: torch.tensor([1.0, 0.0] * 3)[:count] for n in need.columns}
+    columns |= COLUMNS.get(name, {})
+    asked = {"policy": drawn(need.coupling, seed)}
+    if need.reference:
+        asked["reference"] = drawn(need.coupling, seed + 1)
+    asked |= {name: drawn(need.coupling, seed + 3 + k) for k, name in enumerate(need.models)}
+    if need.kl:
+        asked["kl"] = mapped(drawn(need.coupling, seed + 2), lambda t: -t if t.is_floating_point() else t)
+    return asked, columns
+
+
+def mapped(value, change):
+    return type(value)(*[mapped(v, change) if isinstance(v, tuple) else change(v) for v in value])
 
 
 def called(name, seed=0):
     objective = load_objective(name)
     need = needs(objective)
-    arguments = [drawn(need.coupling, seed)] + [drawn(need.coupling, seed + 1)] * need.reference
-    return objective(*arguments), need
+    asked, columns = given(name, need, seed)
+    return objective(**asked, **columns), need
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_an_objective_gives_one_finite_float32_number_per_example_and_reduces_nothing(name):
     loss, need = called(name)
-    expected = {"answer": 6, "pair": 3, "group": 3, "batch": 3, "distribution": 6}[need.coupling]
-    assert loss.shape == (expected,)
+    assert loss.shape == (GROUPS[need.coupling],)
     assert loss.dtype == torch.float32
     assert torch.isfinite(loss).all()
 
@@ -67,7 +93,8 @@ def test_an_objective_gives_one_finite_float32_number_per_example_and_reduces_no
 def test_an_objective_keeps_its_settings_behind_keywords_and_cites_or_explains_itself(name):
     objective = load_objective(name)
     kinds = {p.name: p.kind for p in inspect.signature(objective).parameters.values()}
-    assert set(kinds) - set(needs(objective).settings) <= {"policy", "reference"}
+    need = needs(objective)
+    assert set(kinds) - set(need.settings) <= {"policy", "reference", "kl", *need.columns, *need.models}
     assert (objective.__doc__ or "").startswith("(")  # the returned shape comes first
     assert inspect.getmodule(objective).__name__.endswith("." + name)
 
@@ -78,15 +105,65 @@ def test_padding_and_the_order_of_examples_change_no_example(name):
     if need.coupling in ("distribution", "batch"):
         pytest.skip("no padding, or couples the batch")
     objective = load_objective(name)
-    arguments = [drawn(need.coupling, 0)] + [drawn(need.coupling, 1)] * need.reference
+    asked, columns = given(name, needs(objective))
+    loss = objective(**asked, **columns)
 
-    def mapped(value, change):
-        return type(value)(*[mapped(v, change) if isinstance(v, tuple) else change(v) for v in value])
+    def padded(t):
+        return torch.nn.functional.pad(t, (0, 3)) if t.ndim == 2 else t
 
-    padded = [mapped(a, lambda t: torch.nn.functional.pad(t, (0, 3))) for a in arguments]
-    torch.testing.assert_close(objective(*padded), objective(*arguments))
-    flipped = [mapped(a, lambda t: t.flip(0)) for a in arguments]
-    torch.testing.assert_close(objective(*flipped), objective(*arguments).flip(0))
+    if need.coupling in ("answer", "pair", "group"):
+        wider = {k: padded(v) if v.ndim == 2 and v.shape[1] == 3 else v for k, v in columns.items()}
+        torch.testing.assert_close(
+            objective(**{k: mapped(v, padded) for k, v in asked.items()}, **wider), loss
+        )
+    if need.coupling != "group":
+        flipped = {k: mapped(v, lambda t: t.flip(0)) for k, v in asked.items()}
+        back = {k: v.flip(0) for k, v in columns.items()}
+        torch.testing.assert_close(objective(**flipped, **back), loss.flip(0))
+
+
+# losses that hold a part of themselves fixed on purpose: their gradient is not the slope of their value
+HELD_FIXED = {
+    "dft": "the probability",
+    "wpo": "the weight",
+    "kto": "the reference point",
+    "bco": "the reward shift",
+    "minillm": "the advantage",
+    "tdpo2": "the chosen answer's divergence",
+}
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_an_objectives_gradient_is_the_slope_of_its_value(name):
+    """Central differences in float64 along a random direction of everything the model says."""
+    if name in HELD_FIXED:
+        pytest.skip(f"holds {HELD_FIXED[name]} fixed")
+    objective = load_objective(name)
+    asked, columns = given(name, needs(objective))
+    columns = {k: v.double() for k, v in columns.items()}
+    asked = {k: mapped(v, lambda t: t.double() if t.is_floating_point() else t) for k, v in asked.items()}
+    fixed = {k: v for k, v in asked.items() if k not in ("policy", "kl")}
+    leaves, draw = [], torch.Generator().manual_seed(4)
+
+    def called_with(change):
+        moving = {k: mapped(v, change) for k, v in asked.items() if k not in fixed}
+        return objective(**moving, **fixed, **columns).sum()
+
+    def leaf(t):
+        leaves.append(t.clone().requires_grad_() if t.is_floating_point() else t)
+        return leaves[-1]
+
+    loss = called_with(leaf)
+    leaves = [t for t in leaves if t.requires_grad]
+    gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
+    along = [torch.randn(t.shape, generator=draw, dtype=torch.float64) * (t != 0) for t in leaves]
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, along) if g is not None)
+
+    def moved(h):
+        turns = iter(along)
+        return float(called_with(lambda t: t + h * next(turns) if t.is_floating_point() else t))
+
+    assert (moved(1e-6) - moved(-1e-6)) / 2e-6 == pytest.approx(slope, rel=1e-5, abs=1e-6)
 
 
 # --- worked examples ---------------------------------------------------------------------------------------

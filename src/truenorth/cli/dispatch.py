@@ -20,7 +20,16 @@ class Parser(argparse.ArgumentParser):
     """argparse, with the same one-line errors as everything else."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(message, fix=f"see {self.prog} --help")
+        raise UserError(message, fix=self._nearest(message) or f"see {self.prog} --help")
+
+    def _nearest(self, message: str) -> str:
+        """The option that an unknown one was meant to be."""
+        given = [word.partition("=")[0] for word in message.split() if word.startswith("--")]
+        if not message.startswith("unrecognized arguments") or not given:
+            return ""
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        near = difflib.get_close_matches(given[0], known, n=1, cutoff=0.7)
+        return f"did you mean {near[0]}?" if near else ""
 
 
 def dispatch(name: str, words: Sequence[str]) -> int:

@@ -73,6 +73,11 @@ class ClassifierJudge:
             for g in groups
         ]
 
+    def ids(self, prompt: Prompt, answer: str) -> list[int]:
+        """The tokens that are scored for an answer, before those beyond the model's limit are cut."""
+        special = not (self.tokenizer.chat_template and not self.alone)
+        return list(self.tokenizer(self._text(prompt, answer), add_special_tokens=special)["input_ids"])
+
     def _text(self, prompt: Prompt, answer: str) -> str:
         if self.alone:
             return answer

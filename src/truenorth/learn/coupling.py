@@ -1,4 +1,4 @@
-"""Reading an objective's signature, and giving it log-probabilities in the shape it asks for."""
+"""Reading an objective's signature, and giving it log-probabilities and scores in the shape it asks for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,20 @@ import torch
 from torch import Tensor
 
 from truenorth.base import UserError, find
-from truenorth.learn.types import Batch, Coupling, Distribution, Group, Logps, Needs, Objective, Pair
+from truenorth.learn.types import (
+    SCORED,
+    Batch,
+    Coupling,
+    Distribution,
+    Group,
+    Logps,
+    Needs,
+    Objective,
+    Pair,
+    ScorePair,
+    Scores,
+    TokenScores,
+)
 
 COUPLINGS: dict[Any, Coupling] = {
     Logps: "answer",
@@ -19,7 +32,12 @@ COUPLINGS: dict[Any, Coupling] = {
     Group: "group",
     Batch: "batch",
     Distribution: "distribution",
+    Scores: "score",
+    ScorePair: "score_pair",
+    TokenScores: "token_score",
 }
+AVERAGES = {"per_sequence", "per_token", "per_step"}
+WITH_KL = ("answer", "pair", "group")
 
 
 def load_objective(objective: str | Objective, *, where: str = "") -> Objective:
@@ -40,11 +58,18 @@ def label(objective: str | Objective) -> str:
 
 
 def needs(objective: Objective, *, where: str = "") -> Needs:
-    """What `objective` declares: coupling by the type of `policy`, a reference by a parameter of that name.
+    """What `objective` declares by its positional parameters, in any order after `policy`.
+
+    - `policy`: its type is the coupling.
+    - `reference`: it compares with a reference model, in the same shape.
+    - `kl`: KL(reference || policy) in nats at each token over the whole vocabulary, in the policy's shape
+      (`Logps`, `Pair` or `Group`), differentiable. It needs a reference.
+    - any other of type `Distribution`: what another model expects, one that `fit(models=...)` names.
+    - any other: a column of the examples (see `columns.py`); one with a default may be absent from the data.
 
     Raises:
-        UserError: `policy` or the result is not annotated with one of the known types, or a positional
-            parameter is neither `policy` nor `reference`.
+        UserError: `policy` or the result is not annotated with one of the known types, or the parameters
+            contradict each other.
     """
     function = objective
     while isinstance(function, partial):
@@ -52,22 +77,46 @@ def needs(objective: Objective, *, where: str = "") -> Needs:
     name = getattr(function, "__name__", repr(function))
     hints = get_type_hints(function, include_extras=True)
     parameters = inspect.signature(objective).parameters
-    asked = [p.name for p in parameters.values() if p.kind == p.POSITIONAL_OR_KEYWORD]
-    if asked not in (["policy"], ["policy", "reference"]) or hints.get("policy") not in COUPLINGS:
+    positional = {p.name: p for p in parameters.values() if p.kind == p.POSITIONAL_OR_KEYWORD}
+    if next(iter(positional), "") != "policy" or hints.get("policy") not in COUPLINGS:
         raise UserError(
-            f"objective {name} does not declare what it needs (it takes {', '.join(asked) or 'nothing'})",
+            f"objective {name} does not declare what it needs (it takes {', '.join(positional) or 'none'})",
             where=where,
-            expected="policy: " + " | ".join(t.__name__ for t in COUPLINGS) + ", and perhaps reference",
+            expected="first policy: " + " | ".join(t.__name__ for t in COUPLINGS),
         )
     marks: tuple[Any, ...] = getattr(hints.get("return"), "__metadata__", ())
-    if not set(marks) & {"per_sequence", "per_token"}:
+    if not set(marks) & AVERAGES:
         raise UserError(
             f"objective {name} does not say what it returns",
             where=where,
-            expected="-> Losses or -> TokenLosses",
+            expected="-> Losses, -> TokenLosses or -> StepLosses",
         )
-    settings = {p.name: p.default for p in parameters.values() if p.kind == p.KEYWORD_ONLY}
-    return Needs(COUPLINGS[hints["policy"]], "reference" in asked, marks[0], settings)
+    coupling, reference, kl = COUPLINGS[hints["policy"]], "reference" in positional, "kl" in positional
+    if kl and (coupling not in WITH_KL or not reference):
+        raise UserError(
+            f"objective {name} asks for kl",
+            where=where,
+            expected="a reference too, and policy: Logps | Pair | Group",
+        )
+    if reference and coupling in SCORED:
+        raise UserError(f"objective {name} asks for a reference of scores, which no model gives", where=where)
+    rest = [n for n in positional if n not in ("policy", "reference", "kl")]
+    models = tuple(n for n in rest if hints.get(n) is Distribution)
+    columns = tuple(n for n in rest if n not in models)
+    if models and coupling != "distribution":
+        raise UserError(f"objective {name} asks for models", where=where, expected="policy: Distribution")
+    if marks[0] == "per_step" and "labels" not in columns:
+        raise UserError(f"objective {name} averages over steps", where=where, expected="a column `labels`")
+    return Needs(
+        coupling,
+        reference,
+        marks[0],
+        {p.name: p.default for p in parameters.values() if p.kind == p.KEYWORD_ONLY},
+        columns,
+        tuple(n for n in columns if positional[n].default is not inspect.Parameter.empty),
+        kl,
+        models,
+    )
 
 
 def shaped(coupling: Coupling, logp_T: Tensor, lengths: Sequence[int], counts: Sequence[int]) -> Any:
@@ -87,3 +136,12 @@ def shaped(coupling: Coupling, logp_T: Tensor, lengths: Sequence[int], counts: S
         return Pair(Logps(token_BT[0::2], mask_BT[0::2]), Logps(token_BT[1::2], mask_BT[1::2]))
     group_B = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)).to(logp_T.device)
     return (Group if coupling == "group" else Batch)(Logps(token_BT, mask_BT), group_B)
+
+
+def shaped_scores(coupling: Coupling, value_BK: Tensor) -> Any:
+    """Outputs of a score head as `Scores`, `ScorePair` or `TokenScores`."""
+    if coupling == "token_score":
+        return TokenScores(value_BK)
+    if coupling == "score":
+        return Scores(value_BK)
+    return ScorePair(Scores(value_BK[0::2]), Scores(value_BK[1::2]))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from truenorth.learn.coupling import shaped
+from truenorth.learn.columns import cells, tensors
+from truenorth.learn.coupling import shaped, shaped_scores
 from truenorth.learn.order import micro_batches
 from truenorth.learn.reference import Reference
-from truenorth.learn.types import Distribution, Example, Needs, Objective
+from truenorth.learn.types import SCORED, Distribution, Example, Needs, Objective
 from truenorth.models.forward import Forward
 from truenorth.models.head import Head, add_logit_gradient, backward, blocks, target_logps
+from truenorth.models.score_head import ScoreForward
 
 
 class Part(NamedTuple):
@@ -23,6 +26,7 @@ class Part(NamedTuple):
     logp_T: Tensor  # log-prob of every completion token, in order (for distributions: the loss of each)
     reference_T: Tensor | None
     lengths: tuple[int, ...]  # tokens of each completion
+    score_BK: Tensor | None = None  # what a score head said: of each completion, or of each of its tokens
 
 
 class Work(NamedTuple):
@@ -34,35 +38,66 @@ class Work(NamedTuple):
     average: str
     weight: float
     reference: Reference | None
+    models: Mapping[str, Reference] = {}
+
+
+class Groups(NamedTuple):
+    """A micro-batch as what the objective couples: completions one by one, or the examples that hold them."""
+
+    lengths: list[int]  # tokens of each group
+    sizes: list[int]  # completions of each group
+    weight_G: Tensor  # of each group's loss, already divided by the batch's denominator
+    columns: Mapping[str, Sequence[Any]]
 
 
 def denominator(average: str, examples: Sequence[Example], *, each_answer: bool) -> float:
-    """What a batch's weighted sum of losses is divided by: weights, or weights times tokens.
+    """What a batch's weighted sum of losses is divided by: weights, or weights times tokens or labels.
 
     Args:
         each_answer: the objective returns a number per completion, not per example.
     """
     if average == "per_token":
         return sum(e.weight * sum(map(len, e.completions)) for e in examples)
+    if average == "per_step":
+        each = cells(Needs("token_score", False, average, {}, ("labels",)), examples)["labels"]
+        weights = [e.weight for e in examples for c in e.completions for _ in c]
+        return max(sum(w for w, x in zip(weights, each) if x is not None and x == x), 1e-12)
     return sum(e.weight * (len(e.completions) if each_answer else 1) for e in examples)
 
 
 def task_gradient(
-    forward: Forward, work: Work, examples: Sequence[Example], indices: Sequence[int], micro_tokens: int
+    forward: Forward | ScoreForward,
+    work: Work,
+    examples: Sequence[Example],
+    indices: Sequence[int],
+    micro_tokens: int,
 ) -> Part:
     """Add the gradient of `work.weight` times the batch's average loss to the parameters' `.grad`."""
-    each_answer = work.needs.coupling in ("answer", "distribution")
+    each_answer = work.needs.coupling in ("answer", "distribution", "score", "token_score")
     total = denominator(work.average, examples, each_answer=each_answer)
-    known = _references(work, indices, forward.device)
     slices = list(micro_batches(examples, micro_tokens))
+    if work.needs.coupling in SCORED:
+        assert isinstance(forward, ScoreForward)
+        return _joined([_scores(forward, work, examples[at], total) for at in slices], None)
+    assert isinstance(forward, Forward)
+    if work.needs.coupling == "distribution":
+        return _joined([_spread(forward, work, examples[at], indices[at], total) for at in slices], None)
+    known = _references(work, indices, forward.device)
     if work.needs.coupling == "batch":
         return _whole_batch(forward, work, examples, known, slices, total)
     parts = [_micro(forward, work, examples[at], known and known[at], total) for at in slices]
+    return _joined(parts, torch.cat(known) if known and not work.needs.kl else None)
+
+
+def _joined(parts: Sequence[Part], reference_T: Tensor | None) -> Part:
+    scores = [p.score_BK for p in parts if p.score_BK is not None]
+    known = [p.reference_T for p in parts if p.reference_T is not None]
     return Part(
         torch.stack([p.loss for p in parts]).sum(),
         torch.cat([p.logp_T for p in parts]),
-        torch.cat(known) if known and work.needs.coupling != "distribution" else None,
+        torch.cat(known) if known else reference_T,
         tuple(n for p in parts for n in p.lengths),
+        torch.cat(scores) if scores else None,
     )
 
 
@@ -72,88 +107,166 @@ def _references(work: Work, indices: Sequence[int], device: torch.device) -> lis
     return [work.reference.values[i].to(device) for i in indices]
 
 
+def _scores(forward: ScoreForward, work: Work, examples: Sequence[Example], total: float) -> Part:
+    """Objectives over a score head. Its few outputs are no memory, so autograd does all of it."""
+    coupling = work.needs.coupling
+    value_BK = forward.scores(examples, each_token=coupling == "token_score")
+    columns = tensors(coupling, cells(work.needs, examples), slice(None), value_BK.device)
+    if coupling == "token_score":
+        weights = [e.weight for e in examples for c in e.completions for _ in c]
+    elif coupling == "score":
+        weights = [e.weight for e in examples for _ in e.completions]
+    else:
+        weights = [e.weight for e in examples]
+    loss_G = work.objective(policy=shaped_scores(coupling, value_BK), **columns)
+    loss = (loss_G * torch.tensor(weights, device=value_BK.device)).sum() / total
+    (loss * work.weight).backward()
+    lengths = tuple(len(c) for e in examples for c in e.completions)
+    return Part(loss.detach(), value_BK.detach()[:0, 0], None, lengths, value_BK.detach())
+
+
 def _micro(
     forward: Forward, work: Work, examples: Sequence[Example], known: list[Tensor] | None, total: float
 ) -> Part:
     layout = forward.lay_out(examples)
     rows_TD = forward.rows(examples, layout)
     leaf_TD = rows_TD.detach()
-    if work.needs.coupling == "distribution":
-        loss, logp_T, grad_TD = _distributions(forward, work, leaf_TD, examples, known, total)
-    else:
-        loss, logp_T, grad_TD = _answers(
-            forward, work, leaf_TD, layout.target_T, examples, layout.lengths, known, total
-        )
+    groups = grouped(work.needs, examples, layout.lengths, total, leaf_TD.device)
+    known_T, run = torch.cat(known) if known else None, _with_kl if work.needs.kl else _answers
+    loss, logp_T, reference_T, grad_TD = run(
+        forward, work, leaf_TD, layout.target_T, groups, layout.lengths, known_T
+    )
     rows_TD.backward(grad_TD)
-    return Part(loss, logp_T, None, layout.lengths)
+    return Part(loss, logp_T, reference_T, layout.lengths)
 
 
-def _answers(forward, work, leaf_TD, target_T, examples, lengths, known, total):
-    """Objectives that couple the completions of one example at most: the head runs once, block by block."""
-    counts = [len(e.completions) for e in examples]
-    by_answer = work.needs.coupling == "answer"
-    if by_answer:
-        group_lengths = list(lengths)
-        weights = [e.weight for e in examples for _ in e.completions]
+def grouped(
+    need: Needs, examples: Sequence[Example], lengths: Sequence[int], total: float, device: torch.device
+) -> Groups:
+    if need.coupling == "answer":
+        sizes = [1] * len(lengths)
+        group_lengths, weights = list(lengths), [e.weight for e in examples for _ in e.completions]
     else:
+        sizes = [len(e.completions) for e in examples]
         group_lengths = [sum(map(len, e.completions)) for e in examples]
         weights = [e.weight for e in examples]
-    first = [0]
-    for count in [1] * len(lengths) if by_answer else counts:
-        first.append(first[-1] + count)
-    reference_T = torch.cat(known) if known else None
-    weight_G = torch.tensor(weights, device=leaf_TD.device) / total
-    starts = [0]
-    for n in group_lengths:
-        starts.append(starts[-1] + n)
+    return Groups(group_lengths, sizes, torch.tensor(weights, device=device) / total, cells(need, examples))
+
+
+def _starts(sizes: Sequence[int]) -> list[int]:
+    return [0, *accumulate(sizes)]
+
+
+def _answers(forward, work, leaf_TD, target_T, groups, lengths, known_T):
+    """Objectives that couple the completions of one example at most: the head runs once, block by block."""
+    first, starts = _starts(groups.sizes), _starts(groups.lengths)
     losses: list[Tensor] = []
 
-    def coefficients(groups: slice, logp_t: Tensor) -> Tensor:
-        inside = lengths[first[groups.start] : first[groups.stop]]
-        sizes = counts[groups] if not by_answer else [1] * len(inside)
-        known_t = None if reference_T is None else reference_T[starts[groups.start] : starts[groups.stop]]
-        loss_g, grad_t = _objective_gradient(work, logp_t, known_t, inside, sizes, weight_G[groups])
+    def coefficients(at: slice, logp_t: Tensor) -> Tensor:
+        inside = lengths[first[at.start] : first[at.stop]]
+        known_t = None if known_T is None else known_T[starts[at.start] : starts[at.stop]]
+        loss_g, grad_t = _objective_gradient(work, logp_t, known_t, inside, groups, at)
         losses.append(loss_g)
         return grad_t * work.weight
 
-    logp_T, grad_TD = backward(forward.head, leaf_TD, target_T, group_lengths, coefficients)
-    return torch.stack(losses).sum(), logp_T, grad_TD
+    logp_T, grad_TD = backward(forward.head, leaf_TD, target_T, groups.lengths, coefficients)
+    return torch.stack(losses).sum(), logp_T, None, grad_TD
 
 
-def _objective_gradient(work, logp_t, known_t, lengths, counts, weight_g) -> tuple[Tensor, Tensor]:
+def _objective_gradient(work, logp_t, known_t, lengths, groups, at) -> tuple[Tensor, Tensor]:
     leaf_t = logp_t.detach().clone().requires_grad_()
-    arguments = [shaped(work.needs.coupling, leaf_t, lengths, counts)]
-    if work.needs.reference:
-        arguments.append(shaped(work.needs.coupling, known_t, lengths, counts))
     with torch.enable_grad():
-        loss = (work.objective(*arguments) * weight_g).sum()
+        loss = _objective(work, groups, at, lengths, leaf_t, known_t)
         (grad_t,) = torch.autograd.grad(loss, leaf_t)
     return loss.detach(), grad_t
 
 
-def _distributions(forward, work, leaf_TD, examples, known, total):
-    """Objectives over whole distributions: blocks of rows, policy and reference logits side by side."""
-    head, reference = forward.head, work.reference
+def _objective(work, groups, at, lengths, logp_t, known_t, kl_t=None) -> Tensor:
+    """The weighted sum of the losses of some groups."""
+    coupling, sizes = work.needs.coupling, groups.sizes[at]
+    given = {"policy": logp_t, "reference": known_t, "kl": kl_t}
+    asked = {
+        name: shaped(coupling, value, lengths, sizes) for name, value in given.items() if value is not None
+    }
+    columns = tensors(coupling, groups.columns, at, logp_t.device)
+    return (work.objective(**asked, **columns) * groups.weight_G[at]).sum()
+
+
+def _with_kl(forward, work, leaf_TD, target_T, groups, lengths, known_TD):
+    """Objectives that also read the divergence of whole distributions, both models' logits block by block."""
+    head, first = forward.head, _starts(groups.sizes)
+    grad_TD, losses, found = torch.empty_like(leaf_TD), [], []
+    for of, at in blocks(groups.lengths, head.vocabulary(leaf_TD)):
+        target_t1 = target_T[at, None]
+        with torch.no_grad():
+            old_tV = _log_softmax(work.reference.head, known_TD[at], head.vocabulary(leaf_TD))
+        raw_tV, new_tV = _leaf_logits(head, leaf_TD[at], old_tV.shape[1])
+        with torch.enable_grad():
+            logp_t = new_tV.gather(1, target_t1)[:, 0]
+            kl_t = (old_tV.exp() * (old_tV - new_tV)).sum(1)
+            old_t = old_tV.gather(1, target_t1)[:, 0]
+            inside = lengths[first[of.start] : first[of.stop]]
+            loss = _objective(work, groups, of, inside, logp_t, old_t, kl_t)
+            (grad_tV,) = torch.autograd.grad(loss * work.weight, raw_tV)
+        add_logit_gradient(_plain(head), leaf_TD[at], grad_tV, grad_TD[at])
+        losses.append(loss.detach())
+        found.append((logp_t.detach(), old_t))
+    logp_T, old_T = (torch.cat(column) for column in zip(*found))
+    return torch.stack(losses).sum(), logp_T, old_T, grad_TD
+
+
+def _spread(
+    forward: Forward, work: Work, examples: Sequence[Example], indices: Sequence[int], total: float
+) -> Part:
+    """Objectives over whole distributions: blocks of rows, the models' logits side by side."""
+    layout = forward.lay_out(examples)
+    rows_TD = forward.rows(examples, layout)
+    leaf_TD, head = rows_TD.detach(), forward.head
     weight_T = torch.tensor(
         [e.weight / total for e in examples for c in e.completions for _ in c], device=leaf_TD.device
     )
-    known_TD = torch.cat(known).to(leaf_TD.dtype) if known else None
+    columns = cells(work.needs, examples)
+    others = dict(work.models) | ({"reference": work.reference} if work.reference else {})
+    known = {n: torch.cat([r.values[i] for i in indices]).to(leaf_TD.device) for n, r in others.items()}
+    widths = [r.head.vocabulary(known[n]) for n, r in others.items() if r.head]
+    width = min([head.vocabulary(leaf_TD), *widths])
     grad_TD, loss_T = torch.empty_like(leaf_TD), torch.empty(len(leaf_TD), device=leaf_TD.device)
     for _, at in blocks([1] * len(leaf_TD), head.vocabulary(leaf_TD)):
-        raw_TV = Head(head.weight_VD, head.bias_V).logits(leaf_TD[at]).detach().requires_grad_()
+        with torch.no_grad():
+            given: dict[str, Any] = {
+                n: Distribution(_log_softmax(r.head, known[n][at], width))
+                for n, r in others.items()
+                if r.head
+            }
+        given |= tensors("distribution", columns, at, leaf_TD.device)
+        raw_tV, new_tV = _leaf_logits(head, leaf_TD[at], width)
         with torch.enable_grad():
-            capped = Head(None).logits(raw_TV * head.scale if head.scale != 1.0 else raw_TV)
-            if head.softcap is not None:
-                capped = head.softcap * torch.tanh(capped / head.softcap)
-            arguments = [Distribution(capped.log_softmax(1))]
-            if known_TD is not None:
-                with torch.no_grad():
-                    arguments.append(Distribution(reference.head.logits(known_TD[at]).log_softmax(1)))
-            loss_t = work.objective(*arguments)
-            (grad_TV,) = torch.autograd.grad((loss_t * weight_T[at]).sum() * work.weight, raw_TV)
+            loss_t = work.objective(policy=Distribution(new_tV), **given)
+            (grad_tV,) = torch.autograd.grad((loss_t * weight_T[at]).sum() * work.weight, raw_tV)
         loss_T[at] = loss_t.detach()
-        add_logit_gradient(Head(head.weight_VD, head.bias_V), leaf_TD[at], grad_TV, grad_TD[at])
-    return (loss_T * weight_T).sum(), loss_T, grad_TD
+        add_logit_gradient(_plain(head), leaf_TD[at], grad_tV, grad_TD[at])
+    rows_TD.backward(grad_TD)
+    return Part((loss_T * weight_T).sum(), loss_T, None, layout.lengths)
+
+
+def _log_softmax(head: Head, rows_TD: Tensor, width: int) -> Tensor:
+    """(T, V) over the words that both models have: tables are often padded to different sizes."""
+    return head.logits(rows_TD)[:, :width].log_softmax(1)
+
+
+def _leaf_logits(head: Head, rows_TD: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """(T, V) the head's product, a leaf of its own graph, and the log-probs over its first `width` words."""
+    raw_TV = _plain(head).logits(rows_TD).detach().requires_grad_()
+    with torch.enable_grad():
+        logits_TV = raw_TV * head.scale if head.scale != 1.0 else raw_TV
+        if head.softcap is not None:
+            logits_TV = head.softcap * torch.tanh(logits_TV / head.softcap)
+        return raw_TV, logits_TV[:, :width].log_softmax(1)
+
+
+def _plain(head: Head) -> Head:
+    """The head's product alone, without scale and cap."""
+    return Head(head.weight_VD, head.bias_V)
 
 
 def _whole_batch(forward, work, examples, known, slices, total) -> Part:
@@ -166,10 +279,9 @@ def _whole_batch(forward, work, examples, known, slices, total) -> Part:
         parts.append(target_logps(forward.head, rows_TD, layout.target_T))
     logp_T = torch.cat(parts)
     lengths = tuple(len(c) for e in examples for c in e.completions)
-    counts = [len(e.completions) for e in examples]
-    weight_G = torch.tensor([e.weight for e in examples], device=logp_T.device) / total
+    groups = grouped(work.needs, examples, lengths, total, logp_T.device)
     known_T = torch.cat(known) if known else None
-    loss, grad_T = _objective_gradient(work, logp_T, known_T, lengths, counts, weight_G)
+    loss, grad_T = _objective_gradient(work, logp_T, known_T, lengths, groups, slice(None))
     grad_T, start = grad_T * work.weight, 0
     for at in slices:
         layout = forward.lay_out(examples[at])

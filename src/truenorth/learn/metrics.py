@@ -17,11 +17,15 @@ def task_metrics(work: Work, part: Part, examples: Sequence[Example]) -> dict[st
     - `logps/chosen`, `logps/rejected` (or `logps`): mean log-prob of a completion (nats, summed over tokens).
     - `rewards/chosen`, `rewards/rejected`: beta times the mean log-ratio to the reference; `rewards/margins`
       their gap, `rewards/accuracies` the share of pairs whose chosen answer has the larger one.
+      Answers with a column `label` have `rewards/chosen` (label above 0) and `rewards/rejected` too.
+    - `accuracy`, `margin`, `mean_reward`, `min_reward`, `max_reward`: of the scores of a reward model.
     - `kl`: nats per token, exp(d) - 1 - d with d the policy's minus the reference's log-prob: an estimate of
       KL(reference || policy) where the reference wrote the completions (Schulman's k3); for distributions the
       loss itself.
     """
     found: dict[str, float] = {"loss": float(part.loss)}
+    if part.score_BK is not None:
+        return _named(work.name, found | _scores(work, part.score_BK))
     if work.needs.coupling == "distribution":
         found["kl"] = float(part.logp_T.mean())
         return _named(work.name, found)
@@ -34,10 +38,14 @@ def task_metrics(work: Work, part: Part, examples: Sequence[Example]) -> dict[st
     if part.reference_T is not None:
         difference_T = part.logp_T - part.reference_T
         found["kl"] = float((torch.expm1(difference_T) - difference_T).mean())
+        beta = work.needs.settings.get("beta", 1.0)
+        reward_B = (total_B - _sums(part.reference_T, part.lengths)) * beta
+        if "label" in work.needs.columns and len(reward_B) == len(examples):
+            good_B = torch.tensor([float(e.columns["label"]) > 0 for e in examples])
+            for name, of in (("chosen", good_B), ("rejected", ~good_B)):
+                if of.any():
+                    found[f"rewards/{name}"] = float(reward_B.cpu()[of].mean())
         if pairs:
-            reward_B = (total_B - _sums(part.reference_T, part.lengths)) * work.needs.settings.get(
-                "beta", 1.0
-            )
             chosen, rejected = reward_B[0::2], reward_B[1::2]
             found |= {
                 "rewards/chosen": float(chosen.mean()),
@@ -46,6 +54,21 @@ def task_metrics(work: Work, part: Part, examples: Sequence[Example]) -> dict[st
                 "rewards/accuracies": float((chosen > rejected).float().mean()),
             }
     return _named(work.name, found)
+
+
+def _scores(work: Work, score_BK: torch.Tensor) -> dict[str, float]:
+    if work.needs.coupling == "token_score":
+        return {}
+    reward_B = score_BK.mean(1)
+    found = {
+        "mean_reward": float(reward_B.mean()),
+        "min_reward": float(reward_B.min()),
+        "max_reward": float(reward_B.max()),
+    }
+    if work.needs.coupling == "score_pair":
+        margin_B = reward_B[0::2] - reward_B[1::2]
+        found |= {"accuracy": float((margin_B > 0).float().mean()), "margin": float(margin_B.mean())}
+    return found
 
 
 def _named(task: str, found: dict[str, float]) -> dict[str, float]:

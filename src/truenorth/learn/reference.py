@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from truenorth.learn.order import micro_batches
+from truenorth.learn.reference_cache import kept
 from truenorth.learn.types import Example, Needs
 from truenorth.models.forward import Forward
 from truenorth.models.head import Head, target_logps
@@ -53,18 +55,35 @@ def _cut(values: Tensor, examples: Sequence[Example], at: slice) -> Iterator[tup
 
 
 def compute_reference(
-    forward: Forward, examples: Sequence[Example], used: Sequence[int], needs: Needs, *, fixed_head: bool
+    forward: Forward,
+    examples: Sequence[Example],
+    used: Sequence[int],
+    needs: Needs,
+    *,
+    fixed_head: bool,
+    folder: Path | None = None,
+    model: str = "",
 ) -> Reference:
     """The reference of the examples that training will use.
 
     Args:
         fixed_head: nobody trains this model's head, so distributions need no copy of it.
+        folder: where to keep what it says, and to look for it first.
+        model: a fingerprint of the model, where there is a folder.
     """
     chosen = [examples[i] for i in used]
-    if needs.coupling != "distribution":
-        return Reference({used[i]: v for i, v in completion_logps(forward, chosen)})
-    head = forward.head if fixed_head else forward.head.frozen()
-    return Reference({used[i]: v for i, v in completion_rows(forward, chosen)}, head)
+    whole = needs.coupling == "distribution" or needs.kl
+    read = completion_rows if whole else completion_logps
+    values = kept(
+        folder,
+        [model, whole, forward.path, str(forward.compute)],
+        examples,
+        used,
+        lambda: {used[i]: v for i, v in read(forward, chosen)},
+    )
+    if not whole:
+        return Reference(values)
+    return Reference(values, forward.head if fixed_head else forward.head.frozen())
 
 
 @contextmanager

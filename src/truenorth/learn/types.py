@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -16,16 +17,24 @@ class Answer(NamedTuple):
     completion: Sequence[int]
 
 
+NO_COLUMNS: Mapping[str, Any] = {}
+
+
 class Example(NamedTuple):
     """A prompt and the completions that share it, as token ids. A pair is (chosen, rejected).
 
     Ids include BOS and the end-of-turn token where the model wants them. The prompt has one token at least
     (BOS, for a whole document), and so has each completion. `weight` multiplies its part of the average.
+
+    `columns` holds what objectives ask for by name: a number for the example, a sequence with a number for
+    each completion, or for each completion a sequence of numbers (one per token, or one per attribute), where
+    None stands for "not judged" and reaches the objective as NaN.
     """
 
     prompt: Sequence[int]
     completions: Sequence[Sequence[int]]
     weight: float = 1.0
+    columns: Mapping[str, Any] = NO_COLUMNS
 
 
 class Logps(NamedTuple):
@@ -33,6 +42,13 @@ class Logps(NamedTuple):
 
     token_BT: Tensor
     mask_BT: Tensor  # True where a token is
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[float]]) -> Logps:
+        """From the log-probs of each completion's tokens: for worked examples and tests."""
+        width = max(map(len, rows))
+        mask = torch.tensor([[i < len(row) for i in range(width)] for row in rows])
+        return cls(torch.tensor([[*row, *[0.0] * (width - len(row))] for row in rows]), mask)
 
     @property
     def total(self) -> Tensor:
@@ -77,11 +93,38 @@ class Distribution(NamedTuple):
     logp_TV: Tensor
 
 
+class Scores(NamedTuple):
+    """What a model with a score head says of B completions, read at each one's last token: K numbers."""
+
+    value_BK: Tensor
+
+    @property
+    def one(self) -> Tensor:
+        """(B,) the only output; the mean of several."""
+        return self.value_BK.mean(1)
+
+
+class ScorePair(NamedTuple):
+    """Scores of B pairs of completions, each of one prompt."""
+
+    chosen: Scores
+    rejected: Scores
+
+
+class TokenScores(NamedTuple):
+    """What a model with a score head says after each of T completion tokens: K numbers."""
+
+    value_TK: Tensor
+
+
 # What an objective returns, as its annotation says it; decides the average unless a task names one.
 Losses = Annotated[Tensor, "per_sequence"]  # (B,) or (G,): each one number, averaged over sequences
 TokenLosses = Annotated[Tensor, "per_token"]  # (B,) sums over tokens, or (T,): averaged over tokens
+StepLosses = Annotated[Tensor, "per_step"]  # (T,), 0 without a label: averaged over the column's `labels`
 
-Coupling = Literal["answer", "pair", "group", "batch", "distribution"]
+Coupling = Literal["answer", "pair", "group", "batch", "distribution", "score", "score_pair", "token_score"]
+SCORED: tuple[Coupling, ...] = ("score", "score_pair", "token_score")  # these train a score head
+Average = Literal["per_sequence", "per_token", "per_step"]
 Objective = Callable[..., Tensor]
 
 
@@ -92,6 +135,10 @@ class Needs(NamedTuple):
     reference: bool
     average: str
     settings: dict[str, Any]  # keyword settings as bound, defaults included
+    columns: tuple[str, ...] = ()  # of the examples, by name
+    optional: tuple[str, ...] = ()  # those of them that data may lack altogether
+    kl: bool = False  # also the divergence of whole distributions at each token, in a parameter `kl`
+    models: tuple[str, ...] = ()  # further models whose distributions it reads, by name
 
 
 @dataclass(frozen=True)
@@ -103,7 +150,8 @@ class Task:
             (`partial(dpo, beta=0.05)`).
         weight: factor of this task's average in the step's loss.
         batch: examples per step.
-        average: `per_sequence` or `per_token`; by default what the objective's result is annotated with.
+        average: `per_sequence`, `per_token` or `per_step`; by default what the objective's result is
+            annotated with.
     """
 
     name: str
@@ -111,4 +159,4 @@ class Task:
     objective: str | Objective
     weight: float = 1.0
     batch: int = 16
-    average: Literal["per_sequence", "per_token"] | None = None
+    average: Average | None = None

@@ -14,6 +14,15 @@ def kl_anchor(policy: Distribution, reference: Distribution, *, temperature: flo
 
     Source: Li and Hoiem 2016, "Learning without forgetting" (arXiv:1606.09282), with KL for cross-entropy:
     the gradient is the same, and the value is 0 at the reference.
+
+    Example:
+        KL((1/2, 1/2) || (1/4, 3/4)) = 1/2 log 2 + 1/2 log(2/3) = 1/2 log(4/3).
+
+        >>> import torch
+        >>> old = Distribution(torch.tensor([[0.5, 0.5]]).log())
+        >>> new = Distribution(torch.tensor([[0.25, 0.75]]).log())
+        >>> print(f"{kl_anchor(new, old).item():.6f}")
+        0.143841
     """
     old_TV, new_TV = reference.logp_TV, policy.logp_TV
     if temperature != 1.0:

@@ -1,0 +1,8 @@
+"""Editing weights: pure methods over named tensors, a plan made from headers, and a stream that carries it out."""
+
+from truenorth.edit.apply import apply
+from truenorth.edit.config import Config, parse, read_config
+from truenorth.edit.plan import Plan, make_plan
+from truenorth.edit.stream import merge
+
+__all__ = ["Config", "Plan", "apply", "make_plan", "merge", "parse", "read_config"]

@@ -1,0 +1,307 @@
+"""A training as a run: data, numbers before, weights, numbers after; killed anywhere, it ends the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from truenorth.base import UserError, write_json, write_text
+from truenorth.engine import Run, progress
+from truenorth.learn import Lora, Task, fit
+from truenorth.learn.data.packing import check_packing
+from truenorth.learn.following import Follow
+from truenorth.learn.order import batch_at, tokens_of
+from truenorth.learn.reward import choose_pad, open_reward
+from truenorth.learn.reward import save as save_reward
+from truenorth.learn.types import SCORED
+from truenorth.models.loading import is_local
+from truenorth.models.local import LocalModel
+from truenorth.recipes.train_evaluate import (
+    Change,
+    as_rows,
+    changes,
+    estimates,
+    evaluable,
+    evaluated,
+    flat,
+    reference_of,
+)
+from truenorth.recipes.train_inputs import Ready, data_input
+from truenorth.recipes.train_settings import OPTIMIZERS, SCHEDULES, bound
+from truenorth.records import Row, Source
+
+NAMES = {"lr": "learning_rate"}  # ours -> TRL's
+
+
+class Trained(NamedTuple):
+    """What a training came to."""
+
+    model: Path
+    changes: list[Change]
+    last: dict[str, float]
+
+
+def config_of(made: Ready) -> dict[str, Any]:
+    """Everything that changes the result, for the run's manifest."""
+    return {"job": "train", **made.settings.to_dict(), "learning_rate": made.rate, "steps": made.steps}
+
+
+def train(made: Ready, run: Run, *, quiet: bool = False) -> Trained:
+    """Train, evaluate where asked, and publish the model's folder as RUN/model.
+
+    Raises:
+        UserError: weights that are not finite, a reference that does not fit, a loss that is not finite.
+    """
+    s = made.settings
+    per_token = made.needs.average == "per_token"
+    rows = run.step("data", [data_input(s.data), s.to_dict()], lambda: _rows(made))
+    write_json(run.path / "lint.json", [f.to_dict() for f in made.findings])
+    inputs = [rows, _identity(s.model), _identity(s.ref_model), config_of(made)]
+    asked = bool(made.eval_examples)
+    if asked and not evaluable(s.objective):
+        raise UserError(
+            f"{s.objective} cannot be evaluated on held-out rows", where="--eval_data", fix="leave it out"
+        )
+
+    def look(model: LocalModel, reference: Any) -> list[dict[str, float]]:
+        return evaluated(model, made.eval_examples, bound(s), reference, batch=s.batch)
+
+    def before() -> list[Row]:
+        model = opened(made)
+        return as_rows(
+            look(model, reference_of(_reference(made) or model, made.eval_examples, made.needs.reference)),
+            "before",
+        )
+
+    first = run.step("before", inputs, before) if asked else []
+    folder = run.step_files("weights", inputs, lambda to: _weights(made, run, to, look, quiet))
+
+    def after() -> list[Row]:
+        adapter = folder if s.use_peft and made.needs.coupling not in SCORED else None
+        model = opened(made, None if adapter else folder, adapter=adapter)
+        base = (_reference(made) or LocalModel.load(s.model)) if made.needs.reference else model
+        return as_rows(look(model, reference_of(base, made.eval_examples, made.needs.reference)), "after")
+
+    last = run.step("after", [inputs, folder], after) if asked else []
+    found = (
+        changes([r.data for r in first], [r.data for r in last], made.clusters, per_token=per_token)
+        if asked
+        else []
+    )
+    run.publish("model", folder)
+    write_json(run.path / "evaluation.json", [_plain(change) for change in found])
+    lines = [line for line in run.view().metrics("weights") if "loss" in line]
+    return Trained(run.path / "model", found, lines[-1] if lines else {})
+
+
+def _weights(made: Ready, run: Run, folder: Path, look: Callable[..., Any], quiet: bool) -> None:
+    """Train from the checkpoint or from the start, and save."""
+    s = made.settings
+    policy = opened(made)
+    check_weights(policy)
+    reference = _reference(made)
+    scored = made.needs.coupling in SCORED
+    if scored:
+        choose_pad(policy, [[*e.prompt, *c] for e in made.examples for c in e.completions])
+    else:
+        run.metrics(step=0, packing_difference=check_packing(policy, made.examples))
+    asked = made.eval_examples if s.eval_strategy != "no" else []
+    known = reference_of(reference or policy, asked, made.needs.reference)
+    every = -(-s.save_steps // s.logging_steps) * s.logging_steps  # a checkpoint stands where a line ends
+    per_token = made.needs.average == "per_token"
+    with progress("training", total=made.steps, quiet=quiet) as bar:
+        note = _logger(made, run)
+
+        def on_step(numbers: dict[str, float]) -> None:
+            note(numbers)
+            step = int(numbers["step"])
+            if asked and step % _eval_every(made) == 0 and step < made.steps:
+                rows = look(policy, known)
+                run.metrics(step=step, **flat(estimates(rows, made.clusters, per_token=per_token)))
+            bar.tick()
+            bar.note(f"loss {numbers['loss']:.3f}")
+
+        result = fit(
+            policy,
+            [Task("train", made.examples, bound(s), batch=s.batch)],
+            steps=made.steps,
+            lr=made.rate,
+            schedule=SCHEDULES[s.lr_scheduler_type],  # type: ignore[arg-type]
+            warmup=s.warmup,
+            clip=s.max_grad_norm,
+            weight_decay=s.weight_decay,
+            betas=(s.adam_beta1, s.adam_beta2),
+            optimizer=OPTIMIZERS[s.optim],  # type: ignore[arg-type]
+            seed=s.seed,
+            reference=reference,
+            follow=Follow(s.ref_model_sync_steps, s.ref_model_mixup_alpha) if s.sync_ref_model else None,
+            lora=_lora(made),
+            checkpoint=run.scratch() / "fit",
+            every=every,
+            on_step=on_step,
+            micro_tokens=s.micro_tokens,
+        )
+    run.count("steps skipped", result.skipped)
+    if scored:
+        result.merge()  # a judge is loaded as a plain classifier
+        save_reward(policy, folder)
+    else:
+        policy.module = result.adapter or policy.module  # LoRA: what is saved is the adapter
+        policy.save(folder)
+    write_text(folder / "README.md", card(made))
+
+
+def opened(made: Ready, folder: Path | None = None, *, adapter: Path | None = None) -> Any:
+    """The model to train, or the one that was: with a score head where the objective asks for scores."""
+    s = made.settings
+    source = folder or s.model
+    if made.needs.coupling in SCORED:
+        return open_reward(source, each_token=made.needs.coupling == "token_score", seed=s.seed)
+    return LocalModel.load(source, adapter=adapter)
+
+
+def _logger(made: Ready, run: Run) -> Callable[[dict[str, float]], None]:
+    """Writes a line of TRL's names every `logging_steps`: the mean over those steps."""
+    s, sizes = made.settings, [tokens_of(e) for e in made.examples]
+    window: list[dict[str, float]] = []
+    seen = {"step": 0, "tokens": 0}
+
+    def tokens_until(step: int) -> int:
+        for i in range(seen["step"], step):
+            at = batch_at(i, size=s.batch, examples=len(sizes), seed=s.seed, name="train")
+            seen["tokens"] += sum(sizes[k] for k in at)
+        seen["step"] = step
+        return seen["tokens"]
+
+    def note(numbers: dict[str, float]) -> None:
+        window.append({NAMES.get(k, k).removeprefix("train/"): v for k, v in numbers.items()})
+        step = int(numbers["step"])
+        if step % s.logging_steps and step != made.steps:
+            return
+        line = {k: sum(w[k] for w in window if k in w) / sum(k in w for w in window) for k in window[-1]}
+        line |= {k: window[-1][k] for k in ("learning_rate", "skipped")}
+        line = {k: round(v, 8) for k, v in line.items() if k not in ("step", "tokens")}
+        epoch = round(step * made.batch / len(sizes), 4)
+        window.clear()
+        run.metrics(step=step, epoch=epoch, num_tokens=tokens_until(step), **line)
+
+    return note
+
+
+def _eval_every(made: Ready) -> int:
+    """Steps between evaluations; eval_steps below 1 is a share of all steps, as in transformers."""
+    s = made.settings
+    if s.eval_strategy == "epoch":
+        return max(1, round(len(made.examples) / made.batch))
+    steps = s.eval_steps or 1
+    return max(1, round(steps * made.steps if steps < 1 else steps))
+
+
+def _lora(made: Ready) -> Lora | None:
+    s = made.settings
+    if not s.use_peft:
+        return None
+    targets: Any = s.lora_target_modules
+    return Lora(s.lora_r, s.lora_alpha or 2 * s.lora_r, targets[0] if targets == ("all-linear",) else targets)
+
+
+def _reference(made: Ready) -> LocalModel | None:
+    """The reference that was named.
+
+    Raises:
+        UserError: it has another vocabulary.
+    """
+    s = made.settings
+    if not s.ref_model or not made.needs.reference:
+        return None
+    model = LocalModel.load(s.ref_model)
+    if model.tokenizer.get_vocab() != made.look.codec.tokenizer.get_vocab():
+        raise UserError(
+            "another vocabulary than the model's",
+            where=s.ref_model,
+            expected="a model with the same tokenizer",
+        )
+    return model
+
+
+def check_weights(model: Any) -> None:
+    """Refuse weights that no training can mend.
+
+    Raises:
+        UserError: naming the tensors that are not finite.
+    """
+    bad = [name for name, p in model.module.named_parameters() if not bool(p.isfinite().all())]
+    if bad:
+        raise UserError(
+            f"{len(bad)} tensors hold NaN or infinite numbers ({', '.join(bad[:3])})",
+            where=model.name,
+            fix="every loss would be NaN: save or fetch the model again",
+        )
+
+
+def _rows(made: Ready) -> list[Row]:
+    """The data with its provenance, as far as it is learned from."""
+    used = sorted({one.row for one in made.train.encoded})
+    return [
+        Row(
+            dict(made.train.rows[i]),
+            Source(producer="data", family="imitation", note=f"{made.settings.data}, row {i}"),
+        )
+        for i in used
+    ]
+
+
+def _identity(name: str) -> Path | str:
+    return Path(name) if name and is_local(name) else name
+
+
+def _plain(change: Change) -> dict[str, Any]:
+    return {
+        "name": change.name,
+        "before": change.before.to_dict(),
+        "after": change.after.to_dict(),
+        "difference": change.difference.to_dict(),
+    }
+
+
+def card(made: Ready) -> str:
+    """The model card: from what it was made, and how."""
+    s = made.settings
+    chosen = {**made.needs.settings, **s.objective_settings}
+    lines = [
+        "---",
+        f"base_model: {made.look.name}",
+        "tags: [truenorth, " + s.objective.rpartition(":")[2] + "]",
+        "---",
+        "",
+        f"# {made.look.name}, trained with {s.objective}",
+        "",
+        f"{made.steps:,} steps of {s.batch} of {len(made.train.encoded):,} rows ({made.train.kind}), "
+        f"learning rate {made.rate:.2g}, seed {s.seed}"
+        + (f", adapters of rank {s.lora_r}" if s.use_peft else "")
+        + ".",
+        "",
+        *(f"- {name}: {value}" for name, value in chosen.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def table(found: Sequence[Change]) -> Any:
+    """Before and after, for the console."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for title in ("evaluation", "before", "after", "change", "95% interval", "p"):
+        made.add_column(title, no_wrap=True)
+    for c in found:
+        d = c.difference
+        made.add_row(
+            c.name,
+            f"{c.before.mean:.3f}",
+            f"{c.after.mean:.3f}",
+            f"{d.difference:+.3f}",
+            f"{d.low:+.3f} to {d.high:+.3f}",
+            f"{d.p:.2g}",
+        )
+    return made

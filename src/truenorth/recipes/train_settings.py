@@ -1,0 +1,378 @@
+"""Settings of `truenorth train`: TRL's names, from a YAML file with flags on top, each checked before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache, partial
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from truenorth.base import UserError
+from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS, OBJECTIVES, OFF, SETTINGS
+
+OPTIMIZERS = {
+    "adamw": "adamw",
+    "adamw_torch": "adamw",
+    "adamw_torch_fused": "adamw",
+    "adamw_hf": "adamw",
+    "muon": "muon",
+}
+SCHEDULES = {
+    "linear": "linear",
+    "cosine": "cosine",
+    "constant": "constant",
+    "constant_with_warmup": "constant",
+}
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What changes the result of a training, under TRL's names.
+
+    Args:
+        model, data: a folder or hub id; a file, folder or hub id.
+        dataset_config, dataset_train_split, dataset_test_split: of a hub dataset.
+        eval_data: rows to evaluate on; or test_split_size, a share (below 1) or number of training rows held out.
+        ref_model: what reference objectives compare to; by default the model before training.
+        sync_ref_model: the reference follows the policy (TR-DPO): every ref_model_sync_steps it becomes
+            ref_model_mixup_alpha of the policy and the rest of itself.
+        learning_rate: peak; None: by the model's size (see `default_rate`).
+        num_train_epochs: None: 3 for sft, 1 for all others. max_steps above 0 takes its place.
+        per_device_train_batch_size, gradient_accumulation_steps: only their product matters: rows a step.
+        warmup: steps, or a fraction of all steps when below 1.
+        logging_steps: a line in metrics.jsonl each, with the mean over those steps.
+        save_steps: a checkpoint to resume from each; never the result.
+        eval_strategy, eval_steps: evaluate also during training.
+        lora_alpha: None: twice lora_r.
+        micro_tokens: tokens of one forward pass; memory and speed, never the result.
+    """
+
+    objective: str
+    model: str = ""
+    data: str = ""
+    dataset_config: str = ""
+    dataset_train_split: str = "train"
+    dataset_test_split: str = ""
+    eval_data: str = ""
+    test_split_size: float = 0.0
+    ref_model: str = ""
+    sync_ref_model: bool = False
+    ref_model_mixup_alpha: float = 0.6
+    ref_model_sync_steps: int = 512
+    learning_rate: float | None = None
+    num_train_epochs: float | None = None
+    max_steps: int = -1
+    per_device_train_batch_size: int = 8
+    gradient_accumulation_steps: int = 1
+    warmup: float = 0.1
+    lr_scheduler_type: str = "linear"
+    max_grad_norm: float = 1.0
+    weight_decay: float = 0.0
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    optim: str = "adamw"
+    seed: int = 0
+    logging_steps: int = 1
+    save_steps: int = 100
+    eval_strategy: Literal["no", "steps", "epoch"] = "no"
+    eval_steps: float | None = None
+    use_peft: bool = False
+    lora_r: int = 16
+    lora_alpha: int | None = None
+    lora_target_modules: tuple[str, ...] = ("all-linear",)
+    completion_only_loss: bool | None = None
+    assistant_only_loss: bool = False
+    max_length: int | None = None
+    max_prompt_length: int | None = None
+    truncation_mode: Literal["prompt_first", "keep_start", "keep_end"] = "prompt_first"
+    as_chat: bool = False
+    dataset_text_field: str = "text"
+    micro_tokens: int | None = None
+    objective_settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def batch(self) -> int:
+        """Rows of one step."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps
+
+    @property
+    def evaluates(self) -> bool:
+        return bool(self.eval_data or self.test_split_size or self.dataset_test_split)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the run's manifest: without what never changes the result."""
+        kept = asdict(self) | {"objective_settings": dict(self.objective_settings)}
+        return {k: v for k, v in kept.items() if k not in ("save_steps", "micro_tokens", "logging_steps")}
+
+
+AT_LEAST: dict[str, float] = {
+    "num_train_epochs": 0,
+    "per_device_train_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "logging_steps": 1,
+    "save_steps": 1,
+    "max_length": 2,
+    "max_prompt_length": 1,
+    "lora_r": 1,
+    "lora_alpha": 1,
+    "learning_rate": 0,
+    "warmup": 0,
+    "weight_decay": 0,
+    "max_grad_norm": 0,
+    "test_split_size": 0,
+    "eval_steps": 0,
+    "micro_tokens": 1,
+}
+ABOVE = ("learning_rate", "num_train_epochs", "max_grad_norm", "eval_steps")
+
+
+def settings_from(
+    objective: str, given: Mapping[str, Any], *, allow_code: bool = False
+) -> tuple[TrainSettings, list[str]]:
+    """Settings, and a line for each argument that was given without need.
+
+    Args:
+        given: argument -> value, as text or as YAML gives it; the names of TRL or ours, or of the objective's settings.
+
+    Raises:
+        UserError: one line for the first argument that is unknown (with the nearest name), unsupported or has a
+            value of another type or range.
+    """
+    objective = OBJECTIVES.get(objective, objective)
+    own = {ALIASES.get(name, name): value for name, value in given.items()}
+    if loss := own.pop("loss_type", None):
+        objective, more = by_loss_type(objective, loss, own.pop("loss_weights", None))
+        own |= more
+    takes = objective_parameters(objective)
+    values: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    notes: list[str] = []
+    for name, value in own.items():
+        theirs = _objective_name(name, takes)
+        if name in hints() and name not in ("objective", "objective_settings"):
+            values[name] = read_value(name, value, hints()[name])
+        elif theirs is not None:
+            settings[theirs] = read_value(name, value, takes[theirs])
+        elif name in NEEDLESS:
+            notes.append(f"{name} has no effect: {NEEDLESS[name]}")
+        elif name in CANNOT:
+            if value not in OFF:
+                raise UserError(f"{name} is not supported", where=f"--{name}", fix=CANNOT[name])
+        else:
+            raise unknown(name, objective, takes)
+    made = TrainSettings(objective=objective, objective_settings=settings, **values)
+    _check(made)
+    return made, notes
+
+
+@cache
+def hints() -> dict[str, Any]:
+    return get_type_hints(TrainSettings)
+
+
+def known_names(takes: Mapping[str, Any] = {}) -> list[str]:
+    """Every name that is understood, for suggestions."""
+    mine = [f.name for f in fields(TrainSettings) if f.name not in ("objective", "objective_settings")]
+    return [*mine, *takes, *ALIASES, "loss_type", "loss_weights", *NEEDLESS, *CANNOT]
+
+
+def unknown(name: str, objective: str, takes: Mapping[str, Any]) -> UserError:
+    near = difflib.get_close_matches(name, known_names(takes), n=1, cutoff=0.6)
+    fix = f"did you mean --{near[0]}?" if near else "see truenorth train --help"
+    about = (
+        f"; {objective} has the settings {', '.join(takes)}" if takes else f"; {objective} has no settings"
+    )
+    return UserError(f"no argument {name!r}{about if not near else ''}", where=f"--{name}", fix=fix)
+
+
+def objective_parameters(objective: str) -> dict[str, Any]:
+    """The keyword-only parameters of an objective and their types."""
+    from truenorth.learn.coupling import load_objective
+
+    function = load_objective(objective, where="objective")
+    if isinstance(function, partial):
+        function = function.func
+    types = get_type_hints(function)
+    settings = getattr(function, "__kwdefaults__", None) or {}
+    return {name: types.get(name, type(value)) for name, value in settings.items()}
+
+
+def bound(settings: TrainSettings) -> Any:
+    """The objective with its settings, as a task takes it."""
+    from truenorth.learn.coupling import load_objective
+
+    function = load_objective(settings.objective)
+    return (
+        partial(function, **settings.objective_settings)
+        if settings.objective_settings
+        else settings.objective
+    )
+
+
+def _objective_name(name: str, takes: Mapping[str, Any]) -> str | None:
+    """Our name of an objective's setting that TRL calls otherwise."""
+    from truenorth.learn.trl_names import ARGUMENTS
+
+    if name in takes:
+        return name
+    ours = {**ARGUMENTS, **SETTINGS}.get(name)
+    return ours if ours in takes else None
+
+
+def by_loss_type(objective: str, loss: Any, weights: Any) -> tuple[str, dict[str, Any]]:
+    """The objective that TRL's trainer of that name has under `loss_type`; several with weights are a mixture.
+
+    Raises:
+        UserError: the trainer has no such loss.
+    """
+    from truenorth.learn.trl_names import CPO_LOSS_TYPES, DPO_LOSS_TYPES, KTO_LOSS_TYPES, TPO_LOSS_TYPES
+
+    types = {
+        "dpo": DPO_LOSS_TYPES,
+        "kto": KTO_LOSS_TYPES,
+        "cpo": CPO_LOSS_TYPES,
+        "tpo": TPO_LOSS_TYPES,
+        "sft": {"nll": "sft", "dft": "dft"},
+        "orpo": {"orpo": "orpo"},
+    }.get(objective)
+    if types is None:
+        raise UserError(
+            f"{objective} has no loss types",
+            where="--loss_type",
+            fix=f"name the objective: truenorth train {loss}",
+        )
+    names = _listed(loss)
+    for name in names:
+        if name not in types:
+            near = difflib.get_close_matches(name, types, n=1, cutoff=0.5)
+            raise UserError(
+                f"no loss type {name!r} of {objective}",
+                where="--loss_type",
+                expected="one of " + ", ".join(types),
+                fix=f"did you mean {near[0]}?" if near else "",
+            )
+    if len(names) == 1:
+        return types[names[0]], {}
+    sizes = [float(w) for w in _listed(weights)] if weights is not None else [1.0] * len(names)
+    if len(sizes) != len(names):
+        raise UserError(f"{len(sizes)} weights for {len(names)} losses", where="--loss_weights")
+    return "mixture", {"losses": {types[n]: w for n, w in zip(names, sizes)}}
+
+
+def _listed(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return value.replace(",", " ").strip("[] ").split()
+    return [str(v) for v in value] if isinstance(value, (list, tuple)) else [str(value)]
+
+
+def read_value(name: str, value: Any, hint: Any) -> Any:
+    """A value from the command line (text) or YAML as the type that an argument has.
+
+    Raises:
+        UserError: it is not of that type.
+    """
+    where = f"--{name}"
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
+        if NoneType in options:
+            return None
+        raise UserError("no value", where=where, expected=_words(options[0]))
+    kind = next(o for o in options if o is not NoneType)
+    if get_origin(kind) is Literal:
+        if value is False and "no" in get_args(kind):  # YAML reads a bare no as false
+            return "no"
+        if value not in get_args(kind):
+            near = difflib.get_close_matches(str(value), get_args(kind), n=1)
+            fix = f"did you mean {near[0]}?" if near else ""
+            raise UserError(
+                f"{value!r}", where=where, expected="one of " + ", ".join(get_args(kind)), fix=fix
+            )
+        return value
+    if get_origin(kind) is tuple:
+        return tuple(_listed(value))
+    if kind is bool:
+        known = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+        if str(value).lower() not in known:
+            raise UserError(f"{value!r}", where=where, expected="true or false")
+        return known[str(value).lower()]
+    if kind in (int, float):
+        return _number(kind, value, where)
+    if isinstance(kind, type) and issubclass(kind, str):
+        return str(value)
+    return value  # mappings of an objective, as YAML gives them
+
+
+def _number(kind: type, value: Any, where: str) -> int | float:
+    expected = "a whole number" if kind is int else "a number"
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{value!r} is not {expected}", where=where, expected=expected) from error
+    if not math.isfinite(number) or (kind is int and number != int(number)) or isinstance(value, bool):
+        raise UserError(f"{value!r} is not {expected}", where=where, expected=expected)
+    return int(number) if kind is int else number
+
+
+def _words(kind: Any) -> str:
+    return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "text")
+
+
+def _check(s: TrainSettings) -> None:
+    """Ranges, and settings that contradict each other."""
+    for name, least in AT_LEAST.items():
+        value = getattr(s, name)
+        if value is not None and (value < least or (name in ABOVE and value == least)):
+            how = "above" if name in ABOVE else "at least"
+            raise UserError(f"{value} is out of range", where=f"--{name}", expected=f"{how} {least:g}")
+    for name, allowed in (("optim", OPTIMIZERS), ("lr_scheduler_type", SCHEDULES)):
+        if getattr(s, name) not in allowed:
+            raise UserError(
+                f"{getattr(s, name)!r}", where=f"--{name}", expected="one of " + ", ".join(allowed)
+            )
+    if s.sync_ref_model and (s.ref_model_sync_steps < 1 or not 0 <= s.ref_model_mixup_alpha <= 1):
+        raise UserError(
+            "out of range", where="--sync_ref_model", expected="steps of 1 or more, a mix in [0, 1]"
+        )
+    if s.eval_data and (s.test_split_size or s.dataset_test_split):
+        raise UserError("--eval_data and a held-out part of the data", fix="give one of them")
+    if s.eval_strategy != "no" and not s.evaluates:
+        raise UserError(
+            "there is nothing to evaluate on",
+            where="--eval_strategy",
+            fix="add --eval_data FILE or --test_split_size 0.1",
+        )
+    if s.eval_strategy == "steps" and s.eval_steps is None:
+        raise UserError("eval_strategy is steps", where="--eval_strategy", fix="add --eval_steps N")
+
+
+def from_yaml(path: str | Path) -> dict[str, Any]:
+    """Arguments of a YAML file, dashes or underscores.
+
+    Raises:
+        UserError: it cannot be read, or is not a mapping.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read ({error})", where=str(path)) from error
+    except yaml.YAMLError as error:
+        raise UserError(f"not YAML ({str(error).splitlines()[0]})", where=str(path)) from error
+    if not isinstance(found, dict):
+        raise UserError("not a mapping", where=str(path), expected="lines such as learning_rate: 1e-6")
+    return {str(name).replace("-", "_"): value for name, value in found.items()}
+
+
+def default_rate(objective: str, coupling: str, parameters: int, *, lora: bool) -> float:
+    """A learning rate by the model's size: 2e-5 (sft, reward models) or 1e-6 (all others) at a billion parameters.
+
+    It falls with the square root of the size; adapters take ten times it. At most 2e-3, and 2e-4 for preferences.
+    """
+    imitates = objective in ("sft", "dft") or coupling in ("score", "score_pair", "token_score")
+    rate = (2e-5 if imitates else 1e-6) * (1e9 / max(1, parameters)) ** 0.5 * (10 if lora else 1)
+    return min(rate, 2e-3 if imitates else 2e-4)

@@ -1,0 +1,153 @@
+"""The truth behind many annotators' labels, and how good each annotator is, found together.
+
+Sources: Dawid and Skene (1979), by expectation-maximisation from the shares of votes. The starting point and
+the smoothing (1e-2 pseudo-label a cell) follow common practice; the log-likelihood kept is that of the labels,
+which EM never lowers (crowd-kit counts the prior once a label instead of once an item).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from truenorth.stats.estimate import Estimate, Floats
+from truenorth.stats.margins import rates_difference
+
+Label = tuple[Hashable, Hashable, Hashable]  # item, annotator, label
+
+
+class Crowd(NamedTuple):
+    """What the labels say of the items and of the annotators.
+
+    posterior: (N, K) chance of each label for each item. confusion: (W, K, K), annotator w's chance of saying
+    [true label, said label]. trace: log-likelihood after each round, never falling.
+    """
+
+    items: list[Hashable]
+    annotators: list[Hashable]
+    labels: list[Hashable]
+    prior: Floats
+    posterior: Floats
+    confusion: Floats
+    trace: list[float]
+
+    def truth(self) -> dict[Hashable, Hashable]:
+        """The likeliest label of each item."""
+        return {item: self.labels[k] for item, k in zip(self.items, self.posterior.argmax(1))}
+
+    def skill(self) -> dict[Hashable, float]:
+        """Each annotator's chance of being right, over items as they come."""
+        right_WK = np.einsum("wkk->wk", self.confusion)
+        return dict(zip(self.annotators, (right_WK @ self.prior).tolist()))
+
+
+def dawid_skene(
+    rows: Sequence[Label],
+    *,
+    gold: Mapping[Hashable, Hashable] | None = None,
+    rounds: int = 200,
+    tolerance: float = 1e-6,
+    smoothing: float = 1e-2,
+) -> Crowd:
+    """Fit every item's label and every annotator's confusions.
+
+    Args:
+        rows: (item, annotator, label), in any order and number.
+        gold: items whose label is known; they stay fixed, and keep a careless majority from turning the
+            labels' meaning around.
+        tolerance: stop when a round gains less log-likelihood than this a row.
+
+    >>> rows = [(i, w, i % 2) for i in range(20) for w in "abc"] + [(i, "d", 1) for i in range(20)]
+    >>> skill = dawid_skene(rows).skill()
+    >>> skill["a"] > 0.95, skill["d"] < 0.6
+    (True, True)
+    """
+    if not rows:
+        raise ValueError("no labels")
+    known = dict(gold or {})
+    (items, i_R), (annotators, w_R) = (_index([row[k] for row in rows]) for k in (0, 1))
+    labels, k_R = _index([*[row[2] for row in rows], *known.values()])
+    k_R = k_R[: len(rows)]
+    n, workers, many = len(items), len(annotators), len(labels)
+    fixed = {i: labels.index(known[item]) for i, item in enumerate(items) if item in known}
+    posterior = np.zeros((n, many))
+    if not fixed:  # from the votes; with gold, what is known of the annotators is how they did on it
+        np.add.at(posterior, (i_R, k_R), 1.0)
+        posterior /= posterior.sum(1, keepdims=True)
+    posterior = _fixed(posterior, fixed)
+    trace: list[float] = []
+    for _ in range(rounds):
+        prior = (posterior.sum(0) + smoothing) / (posterior.sum() + many * smoothing)
+        confusion = np.full((workers, many, many), smoothing)
+        for k in range(many):
+            np.add.at(confusion[:, k, :], (w_R, k_R), posterior[i_R, k])
+        confusion /= confusion.sum(2, keepdims=True)
+        log_NK = np.tile(np.log(prior), (n, 1))
+        np.add.at(log_NK, i_R, np.log(confusion)[w_R, :, k_R])
+        whole_N = special.logsumexp(log_NK, axis=1)
+        trace.append(_evidence(log_NK, whole_N, fixed))
+        posterior = _fixed(np.exp(log_NK - whole_N[:, None]), fixed)
+        if len(trace) > 1 and trace[-1] - trace[-2] < tolerance * len(rows):
+            break
+    return Crowd(items, annotators, labels, prior, posterior, confusion, trace)
+
+
+class Bias(NamedTuple):
+    """How much more often an annotator wrongly says `label` of one group's items than of the others'."""
+
+    annotator: Hashable
+    group: Hashable
+    label: Hashable
+    difference: Estimate
+    others: Estimate  # the same of all other annotators together, on the same items
+
+
+def group_bias(
+    rows: Sequence[Label], crowd: Crowd, groups: Mapping[Hashable, Hashable], *, label: Hashable
+) -> list[Bias]:
+    """Whether annotators say `label` more wrongly of one group's items (a dialect's, say) than of others'.
+
+    Counts items whose likeliest truth is not `label`. An annotator is biased where `difference` excludes 0
+    and `others` does not; where both do, the items or the truth itself may be at fault.
+    """
+    truth = crowd.truth()
+    wrong: dict[tuple[Hashable, Hashable], list[int]] = {}
+    for item, annotator, said in rows:
+        if truth[item] != label:
+            wrong.setdefault((annotator, groups[item]), []).append(int(said == label))
+    found = []
+    for annotator in crowd.annotators:
+        for group in dict.fromkeys(groups.values()):
+            mine = _gap(wrong, group, lambda who, me=annotator: who == me)
+            rest = _gap(wrong, group, lambda who, me=annotator: who != me)
+            if mine is not None and rest is not None:
+                found.append(Bias(annotator, group, label, mine, rest))
+    return found
+
+
+def _gap(wrong: dict, group: Hashable, counts: object) -> Estimate | None:
+    inside = [x for (who, where), said in wrong.items() if counts(who) and where == group for x in said]  # type: ignore[operator]
+    outside = [x for (who, where), said in wrong.items() if counts(who) and where != group for x in said]  # type: ignore[operator]
+    if not inside or not outside:
+        return None
+    return rates_difference(sum(outside), len(outside), sum(inside), len(inside))
+
+
+def _index(values: Sequence[Hashable]) -> tuple[list[Hashable], NDArray[np.intp]]:
+    place = {value: k for k, value in enumerate(dict.fromkeys(values))}
+    return list(place), np.array([place[value] for value in values], dtype=np.intp)
+
+
+def _fixed(posterior: Floats, fixed: Mapping[int, int]) -> Floats:
+    for i, k in fixed.items():
+        posterior[i] = 0.0
+        posterior[i, k] = 1.0
+    return posterior
+
+
+def _evidence(log_NK: Floats, whole_N: Floats, fixed: Mapping[int, int]) -> float:
+    return float(whole_N.sum() + sum(log_NK[i, k] - whole_N[i] for i, k in fixed.items()))

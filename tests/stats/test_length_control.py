@@ -1,0 +1,83 @@
+"""Length-controlled win rates: identities, coverage of our standard error and of the one that is printed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from truenorth.stats import controlled, difficulties, length_feature
+
+
+def _made(rng, n, *, model=0.3, length=-1.0, hard=0.8):
+    gap = rng.normal(1, 1, size=n)
+    style, difficulty = np.tanh(gap), rng.normal(size=n)
+    p = expit(length * style + hard * difficulty + model)
+    return (rng.random(n) < p).astype(float), style, difficulty
+
+
+def test_the_length_feature_is_alpacaevals():
+    """Gaps 10, -10, 0: standard deviation (n - 1) 10, so tanh(1), tanh(-1), 0; units of length do not matter."""
+    assert length_feature([0, 20, 5], [10, 10, 5]) == pytest.approx([np.tanh(1), np.tanh(-1), 0])
+    assert length_feature([0, 200, 50], [100, 100, 50]) == pytest.approx([np.tanh(1), np.tanh(-1), 0])
+    assert length_feature([5, 5], [5, 5]).tolist() == [0, 0]
+
+
+def test_without_differences_in_length_control_changes_nothing():
+    y = np.random.default_rng(0).random(200)
+    found = controlled(y, {"length": np.zeros(200)}, ridge=1e-9)
+    assert found.win_rate.mean == pytest.approx(y.mean(), abs=1e-6)
+    assert found.se == pytest.approx(y.std(ddof=1) / np.sqrt(200), rel=1e-3)
+    assert not found.extreme
+
+
+def test_always_a_tie_is_half_and_items_may_come_in_any_order():
+    assert controlled([0.5] * 9, {"length": np.linspace(-1, 1, 9)}).win_rate.mean == pytest.approx(0.5)
+    y, style, hard = _made(np.random.default_rng(1), 100)
+    order = np.random.default_rng(2).permutation(100)
+    one = controlled(y, {"length": style}, difficulty=hard)
+    two = controlled(y[order], {"length": style[order]}, difficulty=hard[order])
+    assert one.win_rate == pytest.approx(two.win_rate)
+
+
+def test_our_standard_error_covers_and_the_printed_one_does_not():
+    """The truth: mean over difficulty of expit(0.8 difficulty + 0.3), by a large sum."""
+    rng, runs = np.random.default_rng(3), 500
+    truth = expit(0.8 * rng.normal(size=2_000_000) + 0.3).mean()
+    ours = printed = 0
+    for _ in range(runs):
+        y, style, hard = _made(rng, 300)
+        found = controlled(y, {"length": style}, difficulty=hard)
+        ours += found.win_rate.low <= truth <= found.win_rate.high
+        printed += abs(found.win_rate.mean - truth) <= 1.96 * found.prediction_se
+    assert 0.93 <= ours / runs <= 0.975
+    assert printed / runs < 0.6
+
+
+def test_the_weights_are_scikit_learns():
+    from sklearn.linear_model import LogisticRegression
+
+    y, style, hard = _made(np.random.default_rng(4), 400)
+    theirs = LogisticRegression(C=100.0, fit_intercept=False, tol=1e-12, max_iter=1000)
+    theirs.fit(np.stack([style, hard, np.ones(400)], axis=1), y)
+    found = controlled(y, {"length": style}, difficulty=hard, ridge=0.01)
+    assert list(found.effects.values()) == pytest.approx(theirs.coef_[0].tolist(), abs=1e-4)
+
+
+def test_difficulties_are_found_from_many_models():
+    rng = np.random.default_rng(5)
+    hard = rng.normal(size=300)
+    preference, style = {}, {}
+    for m in range(30):
+        style[m] = np.tanh(rng.normal(size=300))
+        p = expit(-style[m] + rng.uniform(0.5, 1.5) * hard + rng.normal())
+        preference[m] = (rng.random(300) < p).astype(float)
+    assert np.corrcoef(difficulties(preference, style), hard)[0, 1] > 0.9
+
+
+def test_a_model_that_always_wins_stays_finite_and_control_that_moves_much_is_flagged():
+    found = controlled([1.0] * 50, {"length": np.linspace(-1, 1, 50)})
+    assert 0.97 < found.win_rate.mean < 1
+    style = np.linspace(-1, 1, 400)
+    y = expit(4 * style + 3 * (style > 0) * style)
+    assert controlled(y[200:], {"length": style[200:]}).extreme
