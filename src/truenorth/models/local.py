@@ -169,6 +169,7 @@ class LocalModel:
         Raises:
             UserError: settings out of range; a prompt that fills the context.
         """
+        from truenorth.models.crew import crew
         from truenorth.models.sampling import Ask, plan, sample_batch
 
         _check_settings(n, max_tokens, temperature, top_p)
@@ -192,25 +193,36 @@ class LocalModel:
         answers: list[list[Completion]] = [[] for _ in prompts]
         for i, why in too_long.items():
             answers[i] = [Completion("", finish="error", error=why)] * n
-        for batch in plan(asks, batch_tokens=self.batch_tokens, batch_rows=self.batch_rows):
+        batches = plan(asks, batch_tokens=self.batch_tokens, batch_rows=self.batch_rows)
+        shared = self.shares_prompts
+
+        def drawn(module: Any, batch: Sequence[int]) -> list[list[Completion]]:
             chosen = [prompts[askers[a][0]] for a in batch]
-            drawn = sample_batch(
-                self.module,
+            rows = sample_batch(
+                module,
                 [asks[a] for a in batch],
                 eos_ids=self.eos_ids,
                 pad_id=self.pad_id,
                 temperature=temperature,
                 top_p=top_p,
                 halt=self._halt(chosen, [asks[a].ids for a in batch], stop),
-                shared=self.shares_prompts,
+                shared=shared,
             )
-            for a, prompt, rows in zip(batch, chosen, drawn):
-                texts = [_cut(self.codec.text(prompt, asks[a].ids, row.tokens), stop) for row in rows]
-                group = [Completion(t, r.tokens, r.logprob, r.finish) for t, r in zip(texts, rows)]
+            found = []
+            for a, prompt, group in zip(batch, chosen, rows, strict=True):
+                texts = [_cut(self.codec.text(prompt, asks[a].ids, row.tokens), stop) for row in group]
+                found.append([Completion(t, r.tokens, r.logprob, r.finish) for t, r in zip(texts, group)])
+            return found
+
+        def done(k: int, groups: list[list[Completion]]) -> None:
+            for a, group in zip(batches[k], groups, strict=True):
                 for i in askers[a]:
                     answers[i] = list(group)
             if tick is not None:
-                tick(sum(len(askers[a]) for a in batch))
+                tick(sum(len(askers[a]) for a in batches[k]))
+
+        with crew(self.module, most=len(batches)) as members:
+            members.run(lambda k, batch: drawn(members.twins[k], batch), batches, done)
         if too_long and tick is not None:
             tick(len(too_long))
         return answers
