@@ -146,7 +146,11 @@ def test_every_example_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize(
     ("catalogue", "page"),
-    [("judges.checks", "constitution.md"), ("learn.objectives", "objectives.md")],
+    [
+        ("judges.checks", "constitution.md"),
+        ("learn.objectives", "objectives.md"),
+        ("edit.methods", "merging.md"),
+    ],
 )
 def test_every_entry_of_a_catalogue_is_on_its_page(catalogue: str, page: str):
     text = (ROOT / "docs" / page).read_text()

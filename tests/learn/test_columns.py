@@ -6,6 +6,7 @@ import math
 from functools import partial
 
 import learn_plain as plain
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -274,12 +275,13 @@ def test_columns_are_part_of_what_a_checkpoint_remembers():
 
     assert told([1.0, 2.0]) == told([1.0, 2.0])
     assert told([1.0, 2.0]) != told([1.0, 2.5])
+    assert told([1, np.float64(2.0)]) == told([1.0, torch.tensor(2.0)])
+    long = [[np.zeros(2000).tolist()] for _ in range(2)]
+    assert told([np.array(x) for x in long]) != told([np.array(x) + (np.arange(2000) == 1000) for x in long])
     assert told([1.0, 2.0], "dpo") == told([1.0, 2.5], "dpo")  # dpo does not read it
 
 
 def test_numbers_of_numpy_and_torch_are_numbers_and_none_is_not_judged():
-    import numpy as np
-
     need = needs(weighted_answers)
     examples = [Example((1,), ((2,), (3,)), columns={"quality": v}) for v in (np.float32(2), [True, 0])]
     got = tensors("answer", cells(need, examples), slice(None), torch.device("cpu"))

@@ -711,6 +711,23 @@ def test_it_trains(name):
         assert losses[-1] < losses[0]
 
 
+@pytest.mark.parametrize("name", ["kto", "bco", "apo_zero_unpaired"])
+def test_rewards_of_good_and_bad_answers_are_reported_of_the_labelled_ones(name):
+    seen: list[dict[str, float]] = []
+    module = plain.tiny_llama(0)
+    examples = [e._replace(completions=e.completions[:1]) for e in plain.pairs(4)]
+    examples = [e._replace(columns={"label": float(i < 3)}) for i, e in enumerate(examples)]
+    given = with_mismatched(examples) if name == "kto" else examples
+    fit(plain.policy_of(module), [Task("t", given, name, batch=4)], steps=1, lr=0.0,
+        reference=plain.policy_of(plain.tiny_llama(1)), on_step=seen.append)  # fmt: skip
+    rewards = []
+    for e in examples:
+        new, old = (plain.logps(m, e.prompt, e.completions[0]).sum() for m in (module, plain.tiny_llama(1)))
+        rewards.append(0.1 * float((new - old).detach()))
+    assert seen[0]["t/rewards/chosen"] == pytest.approx(np.mean(rewards[:3]), abs=1e-4)
+    assert seen[0]["t/rewards/rejected"] == pytest.approx(rewards[3], abs=1e-4)
+
+
 def test_names_of_trl_lead_to_objectives_and_every_one_of_its_losses_has_a_name():
     from trl import DPOConfig
     from trl.trainer import dpo_trainer

@@ -209,6 +209,14 @@ def test_only_centring_sees_what_both_scores_share():
     torch.testing.assert_close(bradley_terry(pair((2, -2)), centring=0.01), bradley_terry(pair((2, -2))))
 
 
+def test_smoothed_labels_are_best_at_their_log_odds():
+    """eps 0.1: a gap of log 9, where the slope is zero."""
+    gap = torch.tensor([[math.log(9)]], requires_grad=True)
+    scores = ScorePair(Scores(gap), Scores(torch.zeros(1, 1)))
+    (slope,) = torch.autograd.grad(bradley_terry(scores, label_smoothing=0.1).sum(), gap)
+    assert float(slope) == pytest.approx(0, abs=1e-7)
+
+
 def test_two_grades_and_no_ties_are_bradley_terry():
     scores = pair((2, 1), (-1, 3))
     got = ordinal(scores, torch.tensor([1.0, 1.0]), thresholds=(0.0,))

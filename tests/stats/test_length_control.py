@@ -72,7 +72,7 @@ def test_difficulties_are_found_from_many_models():
         style[m] = np.tanh(rng.normal(size=300))
         p = expit(-style[m] + rng.uniform(0.5, 1.5) * hard + rng.normal())
         preference[m] = (rng.random(300) < p).astype(float)
-    assert np.corrcoef(difficulties(preference, style), hard)[0, 1] > 0.9
+    assert np.corrcoef(difficulties(preference, style).hard_N, hard)[0, 1] > 0.9
 
 
 def test_a_model_that_always_wins_stays_finite_and_control_that_moves_much_is_flagged():

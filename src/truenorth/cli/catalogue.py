@@ -12,6 +12,7 @@ from truenorth.cli import exits
 
 FOLDERS = {
     "objectives": "truenorth.learn.objectives",
+    "merges": "truenorth.edit.methods",
     "checks": "truenorth.judges.checks",
     "constitutions": "truenorth.constitution.shipped",
     "recipes": "truenorth.recipes",

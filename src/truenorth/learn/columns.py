@@ -94,6 +94,13 @@ def kind_of(value: Any) -> Kind | None:
     return "sequence" if fine else None
 
 
+def plain(value: Any) -> Any:
+    """A column's value in lists and floats, which hash alike wherever they came from."""
+    if value is None:
+        return None
+    return float(value) if _number(value) else [plain(x) for x in _listed(value) or ()]
+
+
 def cells(need: Needs, examples: Sequence[Example]) -> dict[str, list[Any]]:
     """For each column in use: one cell for each thing that the objective gives a loss (see `tensors`).
 

@@ -12,7 +12,7 @@ import torch
 
 from truenorth.base import UserError, content_hash
 from truenorth.learn import checkpoint as saved
-from truenorth.learn.columns import check_columns, names_in_use, rows
+from truenorth.learn.columns import check_columns, names_in_use, plain, rows
 from truenorth.learn.coupling import label, load_objective, needs
 from truenorth.learn.following import Follow, shadow_of
 from truenorth.learn.gradient import Work, task_gradient
@@ -257,7 +257,7 @@ def _used(task: Task, steps: int, seed: int) -> list[int]:
 def _describe(task: Task) -> list[Any]:
     asked = names_in_use(needs(load_objective(task.objective)), task.examples)
     examples = [
-        [list(e.prompt), [list(c) for c in e.completions], e.weight, [repr(e.columns[n]) for n in asked]]
+        [list(e.prompt), [list(c) for c in e.completions], e.weight, [plain(e.columns[n]) for n in asked]]
         for e in task.examples
     ]
     return [task.name, label(task.objective), task.weight, task.batch, task.average, content_hash(examples)]

@@ -40,11 +40,14 @@ def task_metrics(work: Work, part: Part, examples: Sequence[Example]) -> dict[st
         found["kl"] = float((torch.expm1(difference_T) - difference_T).mean())
         beta = work.needs.settings.get("beta", 1.0)
         reward_B = (total_B - _sums(part.reference_T, part.lengths)) * beta
-        if "label" in work.needs.columns and len(reward_B) == len(examples):
-            good_B = torch.tensor([float(e.columns["label"]) > 0 for e in examples])
-            for name, of in (("chosen", good_B), ("rejected", ~good_B)):
+        labels = [e.columns.get("label") for e in examples] if "label" in work.needs.columns else [None]
+        if all(isinstance(x, int | float) for x in labels):
+            # an example's first completion is the labelled one; KTO adds mismatched ones after it
+            first = torch.tensor([0] + [len(e.completions) for e in examples[:-1]]).cumsum(0)
+            labelled_G, good_G = reward_B.cpu()[first], torch.tensor([float(x or 0) > 0 for x in labels])
+            for name, of in (("chosen", good_G), ("rejected", ~good_G)):
                 if of.any():
-                    found[f"rewards/{name}"] = float(reward_B.cpu()[of].mean())
+                    found[f"rewards/{name}"] = float(labelled_G[of].mean())
         if pairs:
             chosen, rejected = reward_B[0::2], reward_B[1::2]
             found |= {

@@ -6,10 +6,11 @@ from truenorth.stats.bounds import bounds, paired_bounds
 from truenorth.stats.brier import brier, murphy
 from truenorth.stats.corrected import rogan_gladen
 from truenorth.stats.crowd import Crowd, dawid_skene, group_bias
+from truenorth.stats.difficulty import Difficulty, difficulties, difficulties_given
 from truenorth.stats.elo import elo
 from truenorth.stats.estimate import Estimate, clopper_pearson, mean, rate, ratio, wilson
 from truenorth.stats.hits import hit_at, hit_curve
-from truenorth.stats.length_control import controlled, difficulties, length_feature
+from truenorth.stats.length_control import controlled, length_feature
 from truenorth.stats.margins import (
     Margin,
     equivalent,
@@ -42,6 +43,7 @@ from truenorth.stats.sequential import (
 
 __all__ = [
     "Crowd",
+    "Difficulty",
     "Estimate",
     "Evidence",
     "Kept",
@@ -65,6 +67,7 @@ __all__ = [
     "detectable_paired",
     "detectable_rates",
     "difficulties",
+    "difficulties_given",
     "e_at_most",
     "e_mcnemar",
     "ece",

@@ -9,7 +9,8 @@ influence of each item (an M-estimator's sandwich), and clusters if asked.
 Sources: Dubois et al. (2024), "Length-controlled AlpacaEval", equations 2 and 3; alpaca_eval's
 `glm_winrate.py` for the features: tanh of the length difference over its standard deviation. Unlike there the
 fit is by maximum likelihood with a slight ridge instead of a cross-validated L1 penalty, so that it depends on
-no fold and has an influence function; on its 47 models the two differ by a few tenths of a point.
+no fold and has an influence function, and effects are drawn to what models share instead of to what two
+versions of the baseline that game length would say; on its models the two differ by about a point.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ def controlled(
     style: Mapping[str, ArrayLike],
     *,
     difficulty: ArrayLike | None = None,
+    towards: Mapping[str, float] | None = None,
+    precision: float = 10.0,
     clusters: Clusters | None = None,
     level: float = 0.95,
     ridge: float = RIDGE,
@@ -69,6 +72,8 @@ def controlled(
         preference: (n,) in [0, 1], the share of the vote that the model won against the baseline; 0.5 a tie.
         style: named features, each (n,) and 0 where model and baseline do not differ (see `length_feature`).
         difficulty: (n,) how hard each instruction is, fixed beforehand (see `difficulties`).
+        towards: effects (of a style or of "difficulty") that many models share, to which this one's are drawn
+            with `precision`, 1 / variance between models; it keeps a model that games one style in line.
         ridge: of the penalty ridge / 2 * |weights|^2, which keeps a model that always wins finite.
 
     >>> found = controlled([1, 0, 1, 0], {"length": [0, 0, 0, 0]})
@@ -81,71 +86,51 @@ def controlled(
     columns = {name: values_of(value) for name, value in style.items()}
     kept = {} if difficulty is None else {"difficulty": values_of(difficulty)}
     x_NF = np.stack([*columns.values(), *kept.values(), np.ones(len(y))], axis=1)
-    weight_F = fit(x_NF, y, ridge)
+    names = [*columns, *kept, "model"]
+    centre_F = np.array([(towards or {}).get(name, 0.0) for name in names])
+    ridge_F = np.array([precision if name in (towards or {}) else ridge for name in names])
+    weight_F = fit(x_NF, y, ridge_F, centre_F)
     even_NF = x_NF.copy()
     even_NF[:, : len(columns)] = 0.0
     told_N = special.expit(even_NF @ weight_F)
     codes = codes_of(clusters, len(y))
-    found = spread(_influence(x_NF, y, weight_F, even_NF, told_N, ridge), codes=codes)
+    found = spread(_influence(x_NF, y, weight_F, even_NF, told_N, ridge_F), codes=codes)
     found = found._replace(mean=float(told_N.mean()))
     bounded = from_spread(found, n=len(y), level=level)
     bounded = bounded._replace(low=max(0.0, bounded.low), high=min(1.0, bounded.high))
     raw = from_spread(spread(y, codes=codes), n=len(y), level=level)
-    names = [*columns, *kept, "model"]
     effects = dict(zip(names, weight_F.tolist()))
     return Controlled(bounded, raw, found.se, float(told_N.std(ddof=1) / np.sqrt(len(y))), effects)
 
 
-def difficulties(
-    preference: Mapping[str, ArrayLike], style: Mapping[str, ArrayLike], *, rounds: int = 10
-) -> Floats:
-    """How each instruction moves every model's chances, fitted over many models by turns; standard deviation 1.
+def fit(x_NF: Floats, y_N: Floats, ridge_F: Floats, centre_F: Floats) -> Floats:
+    """Weights of a logistic model of shares in [0, 1], drawn to `centre_F`; Newton's method, steps halved."""
 
-    Args:
-        preference: model -> (n,) preferences, the same instructions in the same order, in [0, 1].
-        style: model -> (n,) length feature.
-    """
-    y_MN = np.stack([values_of(preference[name]) for name in preference])
-    f_MN = np.stack([values_of(style[name]) for name in preference])
-    hard_N = np.clip(y_MN.mean(0), 0.02, 0.98)
-    hard_N = _standard(special.logit(hard_N))
-    ones = np.ones(y_MN.shape[1])
-    for _ in range(rounds):
-        weight_M3 = np.stack([fit(np.stack([f, hard_N, ones], axis=1), y, RIDGE) for f, y in zip(f_MN, y_MN)])
-        fixed_MN = weight_M3[:, :1] * f_MN + weight_M3[:, 2:]
-        for _ in range(3):  # Newton's method, one number an instruction
-            p_MN = special.expit(fixed_MN + weight_M3[:, 1:2] * hard_N)
-            slope_N = (weight_M3[:, 1:2] * (y_MN - p_MN)).sum(0) - hard_N
-            hard_N = hard_N + slope_N / ((weight_M3[:, 1:2] ** 2 * p_MN * (1 - p_MN)).sum(0) + 1)
-        hard_N = _standard(hard_N)
-    return hard_N
+    def loss(weight_F: Floats) -> float:
+        z_N = x_NF @ weight_F
+        misfit = (y_N * np.logaddexp(0, -z_N) + (1 - y_N) * np.logaddexp(0, z_N)).sum()
+        return float(misfit + 0.5 * (ridge_F * (weight_F - centre_F) ** 2).sum())
 
-
-def fit(x_NF: Floats, y_N: Floats, ridge: float) -> Floats:
-    """Weights of a logistic model of shares in [0, 1], by Newton's method."""
-    weight_F = np.zeros(x_NF.shape[1])
-    for _ in range(50):
+    weight_F, at = centre_F.copy(), loss(centre_F)
+    for _ in range(60):
         p_N = special.expit(x_NF @ weight_F)
-        slope_F = x_NF.T @ (y_N - p_N) - ridge * weight_F
-        bend_FF = (x_NF * (p_N * (1 - p_N))[:, None]).T @ x_NF + ridge * np.eye(len(weight_F))
+        slope_F = x_NF.T @ (y_N - p_N) - ridge_F * (weight_F - centre_F)
+        bend_FF = (x_NF * (p_N * (1 - p_N))[:, None]).T @ x_NF + np.diag(ridge_F)
         step_F = np.linalg.solve(bend_FF, slope_F)
-        step_F *= min(1.0, 5 / max(1e-12, float(np.abs(step_F).max())))
-        weight_F += step_F
+        while (new := loss(weight_F + step_F)) > at + 1e-9 and np.abs(step_F).max() > 1e-10:
+            step_F /= 2
+        weight_F, at = weight_F + step_F, new
         if np.abs(step_F).max() < 1e-10:
             break
     return weight_F
 
 
 def _influence(
-    x_NF: Floats, y_N: Floats, weight_F: Floats, even_NF: Floats, told_N: Floats, ridge: float
+    x_NF: Floats, y_N: Floats, weight_F: Floats, even_NF: Floats, told_N: Floats, ridge_F: Floats
 ) -> Floats:
     """How much each item moves the controlled win rate, times n: by being averaged, and through the fit."""
     n, p_N = len(y_N), special.expit(x_NF @ weight_F)
-    bend_FF = (x_NF * (p_N * (1 - p_N))[:, None]).T @ x_NF + ridge * np.eye(len(weight_F))
+    bend_FF = (x_NF * (p_N * (1 - p_N))[:, None]).T @ x_NF + np.diag(ridge_F)
     pull_F = ((told_N * (1 - told_N))[:, None] * even_NF).mean(0)
     through_N = n * ((y_N - p_N)[:, None] * x_NF) @ np.linalg.solve(bend_FF, pull_F)
     return told_N - told_N.mean() + through_N
-
-
-def _standard(x_N: Floats) -> Floats:
-    return (x_N - x_N.mean()) / x_N.std()

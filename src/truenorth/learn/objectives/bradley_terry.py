@@ -8,7 +8,9 @@ from torch import Tensor
 from truenorth.learn.types import Losses, ScorePair
 
 
-def bradley_terry(policy: ScorePair, margin: Tensor | None = None, *, centring: float = 0.0) -> Losses:
+def bradley_terry(
+    policy: ScorePair, margin: Tensor | None = None, *, centring: float = 0.0, label_smoothing: float = 0.0
+) -> Losses:
     """(B,) -log sigma(chosen - rejected - margin) + centring * (chosen + rejected)^2.
 
     A model with several outputs is an ensemble that shares its body: the mean of their losses counts.
@@ -17,6 +19,7 @@ def bradley_terry(policy: ScorePair, margin: Tensor | None = None, *, centring: 
         margin: (B,) by how much the chosen answer should win, such as 3, 2, 1, 0 by strength of preference.
         centring: 0.01 holds scores near 0, which the difference alone leaves free (TRL's
             `center_rewards_coefficient`).
+        label_smoothing: in [0, 0.5), the share of labels taken to be flipped; scores stay finite with it.
 
     Pitfall: one epoch; a second overfits.
 
@@ -36,7 +39,9 @@ def bradley_terry(policy: ScorePair, margin: Tensor | None = None, *, centring: 
     gap_BK = chosen_BK - rejected_BK
     if margin is not None:
         gap_BK = gap_BK - margin[:, None]
-    loss_BK = -F.logsigmoid(gap_BK)
+    loss_BK = -(1 - label_smoothing) * F.logsigmoid(gap_BK)
+    if label_smoothing:
+        loss_BK = loss_BK - label_smoothing * F.logsigmoid(-gap_BK)
     if centring:
         loss_BK = loss_BK + centring * (chosen_BK + rejected_BK) ** 2
     return loss_BK.mean(1)

@@ -1,0 +1,84 @@
+"""How hard each instruction is to win, from many models' preferences over the same instructions.
+
+Sources: Dubois et al. (2024), section 3: one number an instruction, shared by all models, enters the logistic
+model of every one; fitted here by turns, models' weights and instructions' numbers, each with a Gaussian prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from truenorth.stats.estimate import Floats, values_of
+from truenorth.stats.length_control import RIDGE, fit
+
+
+class Difficulty(NamedTuple):
+    """`hard_N`: (n,) one number an instruction. `shared`: the mean effects over models, for `controlled`."""
+
+    hard_N: Floats
+    shared: dict[str, float]
+
+
+def difficulties(
+    preference: Mapping[str, ArrayLike],
+    style: Mapping[str, ArrayLike],
+    *,
+    precision: float = 10.0,
+    rounds: int = 12,
+) -> Difficulty:
+    """Difficulties of standard deviation 1, and what style and difficulty are worth to models on average.
+
+    Args:
+        preference: model -> (n,) preferences, the same instructions in the same order, in [0, 1].
+        style: model -> (n,) length feature.
+        precision: of a model's effects around those shared, 1 / variance.
+    """
+    y_MN, f_MN = _matrix(preference), np.stack([values_of(style[name]) for name in preference])
+    hard_N = _standard(special.logit(np.clip(y_MN.mean(0), 0.02, 0.98)))
+    ridge, centre = np.array([precision, precision, RIDGE]), np.array([-1.0, 1.0, 0.0])
+    ones_N = np.ones(len(hard_N))
+    for _ in range(rounds):
+        designs = (np.stack([f_N, hard_N, ones_N], axis=1) for f_N in f_MN)
+        weight_M3 = np.stack([fit(x_N3, y_N, ridge, centre) for x_N3, y_N in zip(designs, y_MN)])
+        centre = np.append(weight_M3[:, :2].mean(0), 0.0)
+        hard_N = _standard(_hardness(y_MN, f_MN, weight_M3, hard_N, prior=1.0, steps=3))
+    return Difficulty(hard_N, {"length": float(centre[0]), "difficulty": float(centre[1])})
+
+
+def difficulties_given(
+    preference: Mapping[str, ArrayLike],
+    style: Mapping[str, ArrayLike],
+    weights: Mapping[str, tuple[float, float, float]],
+    *,
+    prior: float = 0.3,
+) -> Floats:
+    """(n,) difficulties under weights that are known, published ones say: model -> (style, difficulty, model)."""
+    y_MN, f_MN = _matrix(preference), np.stack([values_of(style[name]) for name in preference])
+    weight_M3 = np.array([weights[name] for name in preference])
+    return _hardness(y_MN, f_MN, weight_M3, np.zeros(y_MN.shape[1]), prior=prior, steps=30)
+
+
+def _hardness(
+    y_MN: Floats, f_MN: Floats, weight_M3: Floats, hard_N: Floats, *, prior: float, steps: int
+) -> Floats:
+    """Newton's method, one number an instruction, no step above 1."""
+    fixed_MN, slope_M1 = weight_M3[:, :1] * f_MN + weight_M3[:, 2:], weight_M3[:, 1:2]
+    for _ in range(steps):
+        p_MN = special.expit(fixed_MN + slope_M1 * hard_N)
+        bend_N = (slope_M1**2 * p_MN * (1 - p_MN)).sum(0) + prior
+        step_N = ((slope_M1 * (y_MN - p_MN)).sum(0) - prior * hard_N) / bend_N
+        hard_N = hard_N + np.clip(step_N, -1, 1)
+    return hard_N
+
+
+def _matrix(preference: Mapping[str, ArrayLike]) -> Floats:
+    return np.stack([values_of(preference[name]) for name in preference])
+
+
+def _standard(x_N: Floats) -> Floats:
+    return (x_N - x_N.mean()) / x_N.std()
