@@ -22,6 +22,7 @@ from truenorth.learn.optimizers import OPTIMIZERS
 from truenorth.learn.order import Schedule, batch_at, rate_at, tokens_of
 from truenorth.learn.penalties import Penalty, Start
 from truenorth.learn.reference import Reference, adapters_off, compute_reference
+from truenorth.learn.threads import few_threads
 from truenorth.learn.types import NO_COLUMNS, SCORED, Example, Task
 from truenorth.models.forward import Forward, open_forward
 from truenorth.models.score_head import ScoreForward, open_scores
@@ -47,6 +48,7 @@ class FitResult:
                 self.policy.module = merged
 
 
+@few_threads
 def fit(
     policy: Any,
     tasks: Sequence[Task],

@@ -51,7 +51,7 @@ class LocalModel:
         trust_remote_code: bool = False,
         stop_ids: Iterable[int] = (),
         batch_tokens: int | None = None,
-        batch_rows: int = 512,
+        batch_rows: int = 1024,
     ) -> LocalModel:
         """Load a folder or hub id; safetensors only.
 
@@ -87,7 +87,7 @@ class LocalModel:
         name: str,
         stop_ids: Iterable[int] = (),
         batch_tokens: int | None = None,
-        batch_rows: int = 512,
+        batch_rows: int = 1024,
     ) -> LocalModel:
         """Wrap a model that is already in memory."""
         named = _ids(getattr(module.generation_config, "eos_token_id", None))
@@ -169,7 +169,7 @@ class LocalModel:
         Raises:
             UserError: settings out of range; a prompt that fills the context.
         """
-        from truenorth.models.crew import crew
+        from truenorth.models.crew import share
         from truenorth.models.sampling import Ask, plan, sample_batch
 
         _check_settings(n, max_tokens, temperature, top_p)
@@ -194,7 +194,7 @@ class LocalModel:
         for i, why in too_long.items():
             answers[i] = [Completion("", finish="error", error=why)] * n
         batches = plan(asks, batch_tokens=self.batch_tokens, batch_rows=self.batch_rows)
-        shared = self.shares_prompts
+        shared = bool(asks) and self.shares_prompts
 
         def drawn(module: Any, batch: Sequence[int]) -> list[list[Completion]]:
             chosen = [prompts[askers[a][0]] for a in batch]
@@ -221,8 +221,7 @@ class LocalModel:
             if tick is not None:
                 tick(sum(len(askers[a]) for a in batches[k]))
 
-        with crew(self.module, most=len(batches)) as members:
-            members.run(lambda k, batch: drawn(members.twins[k], batch), batches, done)
+        share(self.module, drawn, batches, done)
         if too_long and tick is not None:
             tick(len(too_long))
         return answers
