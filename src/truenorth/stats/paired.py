@@ -17,7 +17,7 @@ from truenorth.stats.estimate import Clusters, Floats, codes_of, effective, is_b
 
 FLIPS = 10_000
 ENUMERATE_UP_TO = 13  # clusters: all 8192 sign patterns are tried, so p is exact
-NORMAL_FROM = 2000  # clusters: the law of the flipped sum is normal to four digits, unless a few dominate
+NORMAL_FROM = 1000  # clusters: the law of the flipped sum is normal to four digits, unless a few dominate
 
 
 class Paired(NamedTuple):
@@ -44,7 +44,7 @@ def paired(
     0/1 values: exact McNemar test and Bonett-Price interval, which keeps its width when no item differs; with
     clusters the interval is taken at the effective number of items. Everything else, and every test with
     clusters: p by flipping the sign of whole clusters (all patterns up to 13 clusters, else 10,000 drawn from
-    `seed`, from 2,000 clusters on by the normal limit of that test). Intervals of values other than 0/1 are
+    `seed`, from 1,000 clusters on by the normal limit of that test). Intervals of values other than 0/1 are
     Student's t, cluster-robust.
 
     Swapping a and b negates the difference and keeps p.
