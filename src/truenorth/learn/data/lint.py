@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from truenorth.learn.data.encode import Encoded
-from truenorth.learn.data.finding import Finding, shown, some
+from truenorth.learn.data.finding import Finding, Severity, shown, some
 from truenorth.learn.data.prepare import Prepared
 from truenorth.learn.data.wanted import halves_of
 from truenorth.records.trl import explicit_prompt
@@ -180,7 +180,7 @@ def cuts(data: Prepared) -> list[Finding]:
         what += "" if field == "prompt" else ": its end token is gone, so the model learns to break off"
         found.append(Finding("warning", "truncation", what, rows, fix))
     if data.dropped:
-        severity = "warning" if data.encoded else "error"
+        severity: Severity = "warning" if data.encoded else "error"
         what = f"{some(len(data.dropped), len(data.rows))} dropped: the prompt alone fills the {limit} tokens"
         found.append(Finding(severity, "truncation", what, data.dropped, fix))
     return found

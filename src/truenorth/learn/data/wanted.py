@@ -105,7 +105,7 @@ def _kind(columns: Collection[str], text_field: str) -> Kind | None:
         kind = kind_of(columns)
     except UserError:
         return None
-    return None if kind == "prompt_only" else kind  # type: ignore[return-value]
+    return None if kind == "prompt_only" else kind
 
 
 def _way_out(found: Kind | None, want: Wanted) -> str:
