@@ -92,7 +92,7 @@ def sign_flip(differences_G: Floats, *, seed: int = 0, flips: int = FLIPS) -> fl
     if len(d) <= ENUMERATE_UP_TO:
         patterns = (np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1
         return float((np.abs((2 * patterns - 1) @ d) >= observed).mean())
-    if len(d) >= NORMAL_FROM and (d**2).max() < 0.005 * (d**2).sum():
+    if len(d) >= NORMAL_FROM and (d**2).max() < 0.02 * (d**2).sum():
         return float(2 * distributions.norm.sf(abs(d.sum()) / np.sqrt((d**2).sum())))
     generator, extreme = np.random.default_rng(seed), 0
     for _ in range(0, flips, 1000):
