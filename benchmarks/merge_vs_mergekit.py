@@ -120,13 +120,20 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["linear", "ties", "dare_ties"], choices=SETTINGS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where to put models (default: a temporary folder)")
+    parser.add_argument("--make", nargs=3, metavar=("FOLDER", "SEED", "SIZE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.make:
+        model(Path(args.make[0]), int(args.make[1]), *SIZES[int(args.make[2])])
+        return
     lines = []
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         for size in args.sizes:
             root = Path(folder) / str(size)
-            paths = [model(root / f"m{i}", i, *SIZES[size]) for i in range(3)]
-            files = [str(path / "model.safetensors") for path in paths]
+            # in processes of their own: a child's peak memory counts what its parent held when it started
+            for i in range(3):
+                make = [sys.executable, __file__, "--make", str(root / f"m{i}"), str(i), str(size)]
+                subprocess.run(make, check=True)
+            files = [str(root / f"m{i}" / "model.safetensors") for i in range(3)]
             for method in args.methods:
                 config, out = str(configuration(method, root)), root / "out"
                 cli = str(Path(sys.executable).with_name("truenorth"))
