@@ -325,6 +325,37 @@ def test_statistics_come_from_files_beside_the_weights(tmp_path: Path):
     np.testing.assert_allclose(out[other], (held[0][other] + held[1][other]) / 2, atol=1e-7)
 
 
+def test_fisher_is_streamed_beside_the_weights(tmp_path: Path, monkeypatch):
+    from safetensors.numpy import save_file as save_numpy
+
+    monkeypatch.setattr(stream, "BLOCK", 8)
+    paths, rng = models(tmp_path, 2), np.random.default_rng(6)
+    sharp = [{n: rng.random(s).astype(np.float32) for n, s in shapes().items()} for _ in paths]
+    lines = ["merge_method: fisher", "models:"]
+    for i, path in enumerate(paths):
+        save_numpy(sharp[i], tmp_path / f"f{i}.safetensors")
+        lines += [f"  - model: {path}", f"    fisher: {tmp_path / f'f{i}.safetensors'}"]
+    out = made("\n".join(lines), tmp_path / "out")
+    for name, tensor in out.items():
+        (f, g), (a, b) = [s[name] for s in sharp], [weights(i)[name] for i in range(2)]
+        np.testing.assert_allclose(tensor, (f * a + g * b) / (f + g), atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["linear", "ties", "dare_ties", "della", "karcher", "model_stock", "tsvm"])
+def test_a_device_computes_what_numpy_does(method: str, tmp_path: Path):
+    """ "cpu:0" is torch on the CPU: the path that CUDA takes."""
+    paths = models(tmp_path, 3)
+    has = planning.method(method)
+    settings = {key: 0.5 for key in ("weight", "density") if key in has.settings}
+    text = config(method, paths, base=has.base == "required", top=f"parameters: {json.dumps(settings)}")
+    plain, on_torch = made(text, tmp_path / "numpy"), made(text, tmp_path / "torch", device="cpu:0")
+    for name, tensor in plain.items():
+        atol = 1e-4 if method == "tsvm" else 2e-6  # two libraries' singular vectors, in float32
+        np.testing.assert_allclose(on_torch[name], tensor, atol=atol)
+    with pytest.raises(UserError, match="cannot compute on 'sparrow'"):
+        made(text, tmp_path / "no", device="sparrow")
+
+
 def test_the_layout_is_safetensors_own(tmp_path: Path):
     placed = layout({"a": ("U8", (3,)), "b": ("F32", (2, 2)), "c": ("BF16", (5,))})
     (tmp_path / "x.safetensors").write_bytes(placed.header + bytes(placed.size - len(placed.header)))

@@ -110,6 +110,30 @@ def test_the_tokens_of_a_masked_chat_are_those_of_the_rendered_chat():
     assert [*one.prompt, *one.completions[0]] == whole[: one.length]
 
 
+SPACED = (
+    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + ' </s> ' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'now assistant: ' }}{% endif %}"
+)
+TIGHT = (
+    "{% for m in messages %}{{ m['content'] }}{% if m['role'] == 'user' %}{{ ':' }}{% endif %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("family", [made.bpe, made.unigram])
+def test_a_word_whose_token_brings_the_space_before_it_is_trained_where_no_opening_is_found(family):
+    chat = [user("What leaves?"), assistant("ferry")]  # byte-level BPE has one token for " ferry"
+    got = trained(family(SPACED), {"messages": chat}, assistant_only_loss=True)
+    assert [t.strip() for t in got] == ["ferry </s>"]
+
+
+def test_an_answer_has_the_tokens_it_has_in_the_whole_chat():
+    tokenizer = made.unigram(TIGHT)  # alone, it would write a space before the answer
+    row = {"prompt": [user("Who?")], "completion": [assistant("Anna.")]}
+    [one] = prepare([row], ANSWERS, made.codec(tokenizer), Shape(), where="").encoded
+    whole = tokenizer("Who?:Anna.</s>", add_special_tokens=False)["input_ids"]
+    assert [*one.prompt, *one.completions[0]] == whole
+
+
 def test_each_assistant_turn_is_predicted_from_all_that_comes_before():
     tokenizer = made.bpe(made.CHATML)
     data = prepare(

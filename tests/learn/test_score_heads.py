@@ -246,6 +246,9 @@ def test_zero_costs_are_three_times_log_two_and_signs_are_learned():
     both = torch.tensor([[0.0, 1.0]])
     assert float(cost(pair((0, 0)), both)) == pytest.approx(3 * math.log(2))
     assert float(cost(pair((-30, 30)), both, regularisation=0.0)) == pytest.approx(0, abs=1e-6)
+    wrong = math.log1p(math.exp(-2)) + math.log1p(math.exp(-1)) + math.log1p(math.exp(1))
+    got = float(cost(pair((-1, 1)), torch.zeros(1, 2), regularisation=0.0))  # a cost of 1 for a safe answer
+    assert got == pytest.approx(wrong, rel=1e-5)
     safe = torch.zeros(1, 2)  # both safe: the order is still taught
     assert cost(pair((-3, -1)), safe, regularisation=0.0) < cost(pair((-1, -3)), safe, regularisation=0.0)
 

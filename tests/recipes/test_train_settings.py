@@ -115,32 +115,19 @@ def test_what_has_no_effect_is_accepted_with_a_note_and_what_is_off_is_nothing()
     ]
 
 
-def test_every_argument_of_trl_is_understood_or_refused_with_a_reason():
-    """No argument of TRL's four trainers is unknown here, but for those of its infrastructure."""
+def test_every_argument_of_trls_trainers_is_understood_or_refused_with_a_reason():
     import dataclasses
 
-    from trl import DPOConfig, KTOConfig, ModelConfig, SFTConfig
+    from trl import DPOConfig, KTOConfig, ModelConfig, RewardConfig, ScriptArguments, SFTConfig
 
-    known = {*known_names(), *objective_parameters("dpo"), *objective_parameters("kto")}
     from truenorth.learn.trl_names import ARGUMENTS
+    from truenorth.recipes.train_names import SETTINGS
 
-    theirs = {f.name for c in (SFTConfig, DPOConfig, KTOConfig, ModelConfig) for f in dataclasses.fields(c)}
-    asked_for = theirs - known - set(ARGUMENTS)
-    infrastructure = (
-        "ddp",
-        "hub",
-        "trackio",
-        "log",
-        "eval_",
-        "dataloader",
-        "include_",
-        "lr_",
-        "save_on",
-        "torch_compile",
-    )
-    rest = {name for name in asked_for if not name.startswith(infrastructure)}
-    assert len(rest) < 40, sorted(rest)
-    assert not {"learning_rate", "max_length", "beta", "use_peft", "packing", "bf16", "loss_type"} - known
+    settings_of = {name for o in ("dpo", "kto") for name in objective_parameters(o)}
+    known = {*known_names(), *settings_of, *ARGUMENTS, *SETTINGS}
+    configs = (SFTConfig, DPOConfig, KTOConfig, RewardConfig, ModelConfig, ScriptArguments)
+    theirs = {field.name for config in configs for field in dataclasses.fields(config)}
+    assert theirs - known == set()
 
 
 def test_no_name_stands_in_two_lists():

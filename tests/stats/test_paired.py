@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
@@ -158,3 +160,12 @@ def test_the_clustered_test_keeps_its_level_where_mcnemar_does_not():
         naive.append(mcnemar(int((sign > 0).sum()), int((sign < 0).sum())))
     assert np.mean(np.array(ours) < 0.05) <= 0.09
     assert np.mean(np.array(naive) < 0.05) > 0.3
+
+
+def test_the_normal_limit_of_sign_flips_is_what_many_flips_give(monkeypatch):
+    """1,200 differences of several means: by the limit, and by 10,000 flips with the limit out of reach."""
+    shifted = [np.random.default_rng(k).random(1200) ** 2 - 0.34 for k in range(4)]
+    limits = [sign_flip(d) for d in shifted]
+    monkeypatch.setattr(sys.modules["truenorth.stats.paired"], "NORMAL_FROM", 10**9)
+    assert [sign_flip(d) for d in shifted] == pytest.approx(limits, abs=0.02)
+    assert limits != [sign_flip(d) for d in shifted]

@@ -388,7 +388,14 @@ def _statistic(key: str, entry: Any, name: str, config: Config, opened: _Opened)
         raise UserError(
             f"{config.method} needs {key} of {entry.model}", where=config.where("models"), fix=fix
         )
-    return opened.statistic(entry.statistics[key], name)
+    found = opened.statistic(entry.statistics[key], name)
+    part = opened(entry.model).part(name)
+    shape = part.shape if part else ()
+    columns = shape[-1] if shape else 1
+    if found and found.shape not in (shape, (columns, columns)):
+        what = f"{key} of {name} has shape {list(found.shape)}"
+        raise UserError(what, where=entry.statistics[key], expected=f"{list(shape)} or its square")
+    return found
 
 
 def _same_shape(name: str, found: dict[int, Part], part: Slice, opened: _Opened) -> None:

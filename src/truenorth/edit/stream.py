@@ -23,11 +23,11 @@ from truenorth.base import UserError, content_hash, write_json
 from truenorth.edit.arrays import WIDTH, narrow, rounded, to_numpy
 from truenorth.edit.carry import carry
 from truenorth.edit.method import Block, Method, call
-from truenorth.edit.models import INDEX
+from truenorth.edit.models import INDEX, read_json
 from truenorth.edit.noise import noise_of
 from truenorth.edit.plan import BLOCK, Plan, Shard, Step, threads_here
 from truenorth.edit.reading import piece
-from truenorth.edit.storage import Layout, close_all, layout, read, read_into, write_at
+from truenorth.edit.storage import Layout, Stored, close_all, layout, read, read_into, write_at
 from truenorth.engine import progress, storage_errors, write_point
 
 PART = ".part"
@@ -55,10 +55,12 @@ def merge(
         UserError: the folder exists and holds something else, a model cannot be fetched, or the disk is full.
     """
     out = Path(out)
+    _free(out)
+    _usable(device)
+    plan = _with_weights(plan)
     recipe = recipe_of(plan, seed)
     if _done(out, recipe):
         return out
-    plan = _with_weights(plan)
     part = out.with_name(out.name + PART)
     with storage_errors(out):
         _begin(part, recipe)
@@ -109,25 +111,42 @@ def _identity(file: Path) -> list[Any]:
     return [file.name, state.st_size, state.st_mtime_ns]
 
 
+def _free(out: Path) -> None:
+    """Raise a UserError if the folder holds anything but a merge."""
+    if out.exists() and not (out / RECIPE).is_file() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError("this already exists", where=str(out), fix="choose another folder, or remove it")
+
+
 def _done(out: Path, recipe: dict[str, Any]) -> bool:
     """Is this very merge there already?
 
     Raises:
-        UserError: something else is.
+        UserError: another one is.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if not (out / RECIPE).is_file():
         return False
-    from truenorth.edit.models import read_json
-
-    if (out / RECIPE).is_file() and read_json(out / RECIPE) == recipe:
+    if read_json(out / RECIPE) == recipe:
         return True
-    raise UserError("this already exists", where=str(out), fix="choose another folder, or remove it")
+    raise UserError("another merge already exists", where=str(out), fix="choose another folder, or remove it")
+
+
+def _usable(device: str) -> None:
+    """Raise a UserError unless torch can compute there; "cpu" asks nobody."""
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        why = str(error).splitlines()[0][:200]
+        raise UserError(
+            f"cannot compute on {device!r} ({why})", where="--device", expected="cpu or cuda"
+        ) from error
 
 
 def _begin(part: Path, recipe: dict[str, Any]) -> None:
     """The unfinished folder of this merge; of another one, emptied."""
-    from truenorth.edit.models import read_json
-
     note = part / "plan.json"
     if part.exists() and not (note.is_file() and read_json(note) == recipe):
         shutil.rmtree(part)
@@ -206,7 +225,7 @@ class _Running:
         settings = dict(step.settings or {})
         survey = self._method.trait.survey
         surveyed = survey(self, **self._method.survey_settings(settings)) if survey else None
-        run = partial(self._merge, handle, offset, settings, surveyed, self._statistics())
+        run = partial(self._merge, handle, offset, settings, surveyed)
         for size in self._pool.map(run, self._pieces()):
             tick(size)
 
@@ -269,19 +288,23 @@ class _Running:
 
         return torch.from_numpy(values).to(self._device)
 
-    def _statistics(self) -> dict[str, list[Any]]:
-        given = {}
-        for key, places in (self._step.statistics or {}).items():
-            given[key] = [
-                self._placed(read(place).reshape(place.shape)) if place else None for place in places
-            ]
-        return given
+    def _statistics(self, start: int, size: int) -> dict[str, list[Any]]:
+        """What the models bring: the same elements, or (for methods of whole tensors) all of it."""
+        if self._method.trait.scope == "elements":
+            return self._brought(lambda place: read(place, start, size))
+        return self._brought(lambda place: read(place).reshape(place.shape))
+
+    def _brought(self, take: Callable[[Stored], np.ndarray]) -> dict[str, list[Any]]:
+        given = (self._step.statistics or {}).items()
+        return {
+            key: [self._placed(take(place)) if place else None for place in places] for key, places in given
+        }
 
     def _merge(
-        self, handle: int, offset: int, settings: dict[str, Any], surveyed: Any, statistics: dict[str, Any],
-        at: tuple[int, int],
-    ) -> int:  # fmt: skip
+        self, handle: int, offset: int, settings: dict[str, Any], surveyed: Any, at: tuple[int, int]
+    ) -> int:
         start, size = at
+        statistics = self._statistics(start, size)
         values = call(self._method, self._block(start, size), settings, surveyed, **statistics)
         dtype = self._step.dtype
         write_at(handle, narrow(to_numpy(values).reshape(-1), dtype), offset + start * WIDTH[dtype])

@@ -17,7 +17,7 @@ from truenorth.stats.estimate import Clusters, Floats, codes_of, effective, is_b
 
 FLIPS = 10_000
 ENUMERATE_UP_TO = 13  # clusters: all 8192 sign patterns are tried, so p is exact
-NORMAL_FROM = 2000  # clusters: the law of the flipped sum is normal to four digits, unless a few dominate
+NORMAL_FROM = 1000  # clusters: the law of the flipped sum is normal to four digits, unless a few dominate
 
 
 class Paired(NamedTuple):
@@ -44,7 +44,7 @@ def paired(
     0/1 values: exact McNemar test and Bonett-Price interval, which keeps its width when no item differs; with
     clusters the interval is taken at the effective number of items. Everything else, and every test with
     clusters: p by flipping the sign of whole clusters (all patterns up to 13 clusters, else 10,000 drawn from
-    `seed`, from 2,000 clusters on by the normal limit of that test). Intervals of values other than 0/1 are
+    `seed`, from 1,000 clusters on by the normal limit of that test). Intervals of values other than 0/1 are
     Student's t, cluster-robust.
 
     Swapping a and b negates the difference and keeps p.
@@ -92,7 +92,7 @@ def sign_flip(differences_G: Floats, *, seed: int = 0, flips: int = FLIPS) -> fl
     if len(d) <= ENUMERATE_UP_TO:
         patterns = (np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1
         return float((np.abs((2 * patterns - 1) @ d) >= observed).mean())
-    if len(d) >= NORMAL_FROM and (d**2).max() < 0.005 * (d**2).sum():
+    if len(d) >= NORMAL_FROM and (d**2).max() < 0.02 * (d**2).sum():
         return float(2 * distributions.norm.sf(abs(d.sum()) / np.sqrt((d**2).sum())))
     generator, extreme = np.random.default_rng(seed), 0
     for _ in range(0, flips, 1000):

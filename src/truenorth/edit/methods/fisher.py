@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.edit.arrays import Array, library
-from truenorth.edit.method import Each
+from truenorth.edit.method import Each, reads
 from truenorth.edit.methods.linear import linear
 
 
+@reads("elements")
 def fisher(
     tensors: Sequence[Array], fisher: Sequence[Array | None], *, weight: Each = 1.0, floor: float = 1e-6
 ) -> Array:

@@ -122,8 +122,12 @@ def encode(
             except UserError as error:
                 refused.append(Refused(number, str(error)))
                 continue
-            weight = float(row.get(shape.weight_field, 1.0))
-            made.append(Encoded(number, prompt, completions, trained, extra, weight, marks))
+            weight = row.get(shape.weight_field)
+            if weight is None or isinstance(
+                weight, str
+            ):  # absent, or a column of words that means something else
+                weight = 1.0
+            made.append(Encoded(number, prompt, completions, trained, extra, float(weight), marks))
     return made, refused
 
 
