@@ -12,6 +12,7 @@ on where it stopped.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of verdicts that may be missing (default 0.2)",
     )
+    judging.add_argument(
+        "--insist", action="store_true", help="train on a judge even if it fails its card against the labels"
+    )
     judging.add_argument("--allow-code", action="store_true", help="run code that the constitution names")
     how = parser.add_argument_group("how")
     how.add_argument(
@@ -71,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Align, write the report, and return 0 if its verdict is good, else 1."""
     job, plan = _own(args) if args.model else _organism(args)
+    job = replace(job, insist=args.insist)
     if args.dry_run:
         print(plan)
         return exits.OK

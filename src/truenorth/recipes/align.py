@@ -16,6 +16,7 @@ from truenorth.recipes.job import Job
 from truenorth.recipes.measuring import measure, signal_rows
 from truenorth.recipes.signals import answer, choose, revised, value
 from truenorth.recipes.training import Point, Watch, peak, tasks_of, train
+from truenorth.recipes.trust import check_cards
 from truenorth.records import Row
 from truenorth.report import model_card, write_report
 
@@ -27,11 +28,12 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
     """Align the job's model in this run; what has been done already is not done again. Returns the report's data.
 
     Raises:
-        UserError: there is too little to learn from.
+        UserError: a judge fails its card, or there is too little to learn from.
     """
     settings, label = job.settings, job.constitution.label
     model = remembering(job.load())
     judges = job.judges(model, run)
+    check_cards(judges.cards, insist=job.insist)
     chats = model.codec.turn is not None
     guidance = {p.id: p.guidance for p in job.constitution.principles if p.guidance} if chats else {}
 
@@ -51,6 +53,7 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
             return found
 
     sampling = [settings.samples, settings.guided, settings.max_tokens, settings.seed, guidance]
+    sampling += [settings.unbiased]
     sampling += [settings.revised, list(job.templates)] if settings.revised else []
     answers = run.step("answers", [prompts, sampling, job.inputs], make_answers)
     verdicts = run.step(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from functools import partial
-from typing import Any
 
 from truenorth.base import seed_of
 from truenorth.constitution import load
@@ -17,11 +16,13 @@ from truenorth.judges.reward import read_labels
 from truenorth.models.local import LocalModel
 from truenorth.recipes.job import Bench, Count, Job, Judges
 from truenorth.recipes.settings import Settings
+from truenorth.recipes.trust import reward_card
 from truenorth.records import Row, prompt_text
-from truenorth.synth import Templates, decontaminate, dedupe, load_heldout, magpie
+from truenorth.synth import Filtered, Templates, decontaminate, dedupe, load_heldout, magpie
 from truenorth.worlds.harbour import Organism
 
 # The organism rates answers in context, imperfectly; training never asks it to.
+LED = 0.10  # share of the draws that begin with a principle's keywords
 HARM_LABELS = ("harmless", "helpful")  # answers that refuse or help, rightly or wrongly
 ASKED = "Question: {prompt} Answer: {answer} "
 REVISING = Templates(
@@ -50,10 +51,19 @@ def harbour_job(organism: Organism, settings: Settings) -> Job:
 def synthesise(organism: Organism, model: LocalModel, settings: Settings, count: Count) -> list[Row]:
     """Prompts that the model asks itself, without duplicates and without what is held out; few tasks among them.
 
-    Of prompts that are no questions (translating, rating, rephrasing) no principle says much: a fifth is kept.
+    A share begins with the keywords of a principle that users put to the test in their own words. Of prompts that
+    are no questions (translating, rating, rephrasing) no principle says much: an eighth is kept.
     """
     wanted = settings.prompts + settings.held_prompts
-    drawn = magpie(model, round(wanted * settings.draws), seed=settings.seed, max_tokens=40)
+    ask = partial(magpie, model, seed=settings.seed, max_tokens=40)
+    begins = [k for p in load(organism.constitution).principles for k in p.keywords]
+    led = round(wanted * settings.draws * LED / max(1, len(begins)))
+    parts = [ask(round(wanted * settings.draws) - led * len(begins)), *(ask(led, begin=b) for b in begins)]
+    rows = [row for part in parts for row in part.kept]
+    rows.sort(
+        key=lambda row: seed_of("order", settings.seed, row.id)
+    )  # mixed, so that any first part is alike
+    drawn = Filtered(rows, dict(sum((Counter(part.dropped) for part in parts), Counter())))
     distinct = dedupe(drawn.kept)
     clean = decontaminate(distinct.kept, load_heldout(organism.held_out))
     for stage in (drawn, distinct, clean):
@@ -64,7 +74,7 @@ def synthesise(organism: Organism, model: LocalModel, settings: Settings, count:
     kept = [
         row
         for row in clean.kept
-        if applies(questions, prompt_text(row.data["prompt"])) or seed_of("task", row.id) % 5 == 0
+        if applies(questions, prompt_text(row.data["prompt"])) or seed_of("task", row.id) % 8 == 0
     ]
     count("prompts of tasks that no principle speaks of", len(clean.kept) - len(kept))
     count("prompts beyond what was asked for", max(0, len(kept) - wanted))
@@ -89,10 +99,7 @@ def harbour_judges(organism: Organism, settings: Settings, model: LocalModel, ru
     lawful = LawfulJudge(consistency, rules, decline=DECLINES + REFUSALS)
     proxy = compile(constitution, judges={"harmless": reward, "honest": lawful, "steady": lawful})
     second = LogprobJudge(model, question=RATE, options=("yes", "no"))
-    out = reward.out_of_fold
-    cards: dict[str, Mapping[str, Any]] = {
-        reward.name: {"role": "trains: harmless", "accuracy": out.accuracy, "labels": out.n},
-    }
+    cards = {reward.name: reward_card(reward, labels, "harmless")}
     return Judges(proxy, second, cards)
 
 

@@ -72,6 +72,7 @@ class Job:
         inputs: files and settings that prompts and judges depend on, for the run's cache.
         templates: how the model is asked to critique and to revise, where settings ask for it.
         documents: hold the model to texts of its own.
+        insist: train on a judge that fails its card.
         finish: adds what this kind of job has to say to the report; gets it, the run, both models and the scores.
     """
 
@@ -86,6 +87,7 @@ class Job:
     adapter: Path | str | None = None
     templates: Templates = PLAINLY
     documents: bool = True
+    insist: bool = False
     finish: (
         Callable[[dict[str, Any], Run, Mapping[str, tuple[LocalModel, Any]], Any], dict[str, Any]] | None
     ) = None

@@ -15,6 +15,7 @@ from truenorth.models.local import LocalModel
 from truenorth.recipes.counted import Counted
 from truenorth.recipes.job import Judges
 from truenorth.recipes.own_roles import Means, Role, classifier, labels_of
+from truenorth.recipes.trust import reward_card
 from truenorth.records import Group, Judgement, prompt_text
 
 Endpoint = Callable[[Sequence[str]], Judge]  # a judge of these principles
@@ -101,18 +102,15 @@ def _measured(c: Compiled, judge: Judge) -> Compiled:
 
 
 def cards(
-    proxy: Judge, fitted: Mapping[str, RewardJudge], measuring: Mapping[str, Judge]
+    proxy: Judge,
+    fitted: Mapping[str, RewardJudge],
+    measuring: Mapping[str, Judge],
+    labels: Any,
 ) -> dict[str, dict[str, Any]]:
     """What the report says of each judge."""
     made: dict[str, dict[str, Any]] = {proxy.name: {"role": "trains"}}
     for name, judge in fitted.items():
-        out = judge.out_of_fold
-        made[f"{judge.name} ({name})"] = {
-            "role": f"trains: {name}",
-            "accuracy": out.accuracy,
-            "labels": out.n,
-            "note": "on labels that it was not fitted on",
-        }
+        made[f"{judge.name} ({name})"] = reward_card(judge, labels_of(labels, name), name)
     for name, measure in measuring.items():
         card = made.setdefault(measure.name, {"role": "measures:"})
         card["role"] += f" {name}"
@@ -125,9 +123,13 @@ def cards(
 
 
 def own_judges(
-    proxy: ConstitutionJudge, fitted: Mapping[str, RewardJudge], measuring: Mapping[str, Judge]
+    proxy: ConstitutionJudge,
+    fitted: Mapping[str, RewardJudge],
+    measuring: Mapping[str, Judge],
+    labels: Any,
 ) -> Judges:
-    return Judges(proxy, second_judge(proxy, measuring), cards(proxy, fitted, measuring))
+    """Args: labels: what the fitted judges were fitted on, where any were."""
+    return Judges(proxy, second_judge(proxy, measuring), cards(proxy, fitted, measuring, labels))
 
 
 def endpoint_judge(constitution: Constitution, model: Any, **settings: Any) -> Endpoint:

@@ -96,7 +96,7 @@ def _both(made: Ready, endpoints: Any, model: LocalModel, run: Run) -> tuple[Any
 
 
 def _judges(made: Ready, endpoints: Any, model: LocalModel, run: Run) -> Judges:
-    return own_judges(*_both(made, endpoints, model, run))
+    return own_judges(*_both(made, endpoints, model, run), made.means.labels)
 
 
 def _bench(made: Ready, endpoints: Any, model: LocalModel, run: Run) -> Bench:

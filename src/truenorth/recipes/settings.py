@@ -17,6 +17,7 @@ class Settings:
         draws: prompts drawn for each one wanted; some are duplicates or held out.
         samples: plain answers a prompt.
         guided: answers a prompt under each principle's guidance.
+        unbiased: answers to the prompt without the user's opinion, where it states one.
         revised: rounds of critique and revision of the likeliest plain answer, by the model itself.
         max_tokens: longest answer.
         cut: keep answers that were cut at max_tokens (models that continue text); otherwise they are dropped.
@@ -31,11 +32,12 @@ class Settings:
         items: held-out questions a principle, for measuring.
     """
 
-    prompts: int = 3400
+    prompts: int = 4000
     held_prompts: int = 160
     draws: float = 2.6
     samples: int = 8
     guided: int = 0
+    unbiased: int = 8
     revised: int = 0
     max_tokens: int = 40
     cut: bool = False
@@ -44,11 +46,11 @@ class Settings:
     objective: str = "dpo"
     beta: float = 0.1
     sft: float = 1.0
-    keep: float = 2.0
+    keep: float = 3.0
     documents: float = 1.0
-    steps: int = 260
+    steps: int = 330
     batch: int = 16
-    lr: float = 5e-4
+    lr: float = 7e-4
     lora_rank: int = 0
     evaluations: int = 6
     items: int = 300

@@ -9,6 +9,7 @@ from typing import Any
 
 from truenorth.base import seed_of
 from truenorth.judges import Judge
+from truenorth.judges._prompts import neutralise
 from truenorth.judges.checks._text import words
 from truenorth.models import Model
 from truenorth.recipes.settings import Settings
@@ -16,7 +17,8 @@ from truenorth.records import Group, Judgement, Message, Prompt, Row, Source
 from truenorth.synth import Templates, revise
 
 Count = Callable[[str, int], None]
-PLAIN, REVISED = "plain", "revised"
+PLAIN, REVISED, UNBIASED = "plain", "revised", "unbiased"
+NOTES = {UNBIASED: "to the question without the user's opinion"}
 
 
 def with_guidance(prompt: Prompt, guidance: str) -> list[Message]:
@@ -38,20 +40,26 @@ def answer(
 ) -> list[Row]:
     """Answers to each prompt: plain ones, and one under each principle's guidance. Equal ones stand once.
 
-    The guided answers show what the model would say if it were reminded; the plain ones what it says.
-    Source: Sun et al. 2023 (SELF-ALIGN) and Askell et al. 2021, for principles as context to distil from.
+    The plain answers show what the model says, the guided ones what it would say if it were reminded. Where the
+    user states an opinion, the unbiased ones are what it says to the same question without the opinion.
+    Source: Sun et al. 2023 (SELF-ALIGN) and Askell et al. 2021, for principles as context to distil from; Wei et
+    al. 2023 (arXiv:2308.03958), for answers that do not depend on the user's opinion.
     """
     asked = [row.data["prompt"] for row in prompts]
     say = {"max_tokens": settings.max_tokens, "temperature": 1.0, "seed": settings.seed, "tick": tick}
     found: list[list[tuple[str, Any]]] = [[] for _ in prompts]
-    ways: list[tuple[str, list[Prompt], int]] = [(PLAIN, asked, settings.samples)]
+    ways: list[tuple[str, dict[int, Prompt], int]] = [(PLAIN, dict(enumerate(asked)), settings.samples)]
     if settings.guided:
         ways += [
-            (k, [with_guidance(p, text) for p in asked], settings.guided) for k, text in guidance.items()
+            (k, {i: with_guidance(p, text) for i, p in enumerate(asked)}, settings.guided)
+            for k, text in guidance.items()
         ]
+    if settings.unbiased:
+        without = {i: neutralise(p) for i, p in enumerate(asked)}
+        ways.append((UNBIASED, {i: p for i, p in without.items() if p != asked[i]}, settings.unbiased))
     for way, texts, n in ways:
-        for answers, completions in zip(found, model.sample(texts, n, **say), strict=True):
-            answers += [(way, c) for c in completions]
+        for i, completions in zip(texts, model.sample(list(texts.values()), n, **say), strict=True):
+            found[i] += [(way, c) for c in completions]
     rows = []
     for row, answers in zip(prompts, found, strict=True):
         times: dict[tuple[str, str, bool], int] = defaultdict(int)
@@ -66,8 +74,8 @@ def answer(
         for (way, text, cut), n in times.items():
             data = {"prompt": row.data["prompt"], "completion": text, "way": way, "times": n}
             data |= {"cut": cut} if settings.cut else {}
-            note = "" if way == PLAIN else f"under the guidance of {way}"
-            principle = "" if way == PLAIN else way
+            principle = way if way in guidance else ""
+            note = f"under the guidance of {way}" if principle else NOTES.get(way, "")
             source = Source(
                 "sample",
                 model=model.name,
@@ -163,9 +171,9 @@ def _parts(judgement: Judgement) -> dict[str, float | None]:
 def choose(verdicts: Sequence[Row], settings: Settings, *, constitution: str, count: Count) -> list[Row]:
     """Training rows: pairs where the model's plain answers differ in worth, and answers to keep where all are good.
 
-    A pair's chosen answer is one of the best (plain answers before guided ones); its rejected one is a plain
-    answer that scores lower by the margin, the more often the model says it the likelier. A prompt whose plain
-    answers are all good, or that no judge can tell anything of, gives one of them to keep: there the model is
+    A pair's chosen answer is one of the best (unbiased before plain, plain before guided ones); its rejected one
+    is a plain answer that scores lower by the margin, the more often the model says it the likelier. A prompt
+    whose plain answers are all good, or that no judge can tell anything of, gives one of them to keep: there the model is
     held to what it was. A pair whose answers share most of their words would push down what they share (Razin et
     al. 2024, arXiv:2410.08847): its chosen answer is kept instead. A prompt without any good answer teaches
     nothing and is counted.
@@ -187,7 +195,7 @@ def choose(verdicts: Sequence[Row], settings: Settings, *, constitution: str, co
             if best < 0.5:
                 count("prompts without a good answer", 1)
             elif poor:
-                chosen = _drawn(rng, [r for r in good if r.data["way"] == PLAIN] or good)
+                chosen = _drawn(rng, _first(good))
                 rejected = _drawn(rng, poor)
                 if likeness(chosen.data["completion"], rejected.data["completion"]) > settings.likeness:
                     rows.append(_keep(chosen, constitution))
@@ -196,6 +204,14 @@ def choose(verdicts: Sequence[Row], settings: Settings, *, constitution: str, co
             else:
                 rows.append(_keep(_drawn(rng, plain), constitution))
     return rows
+
+
+def _first(good: Sequence[Row]) -> Sequence[Row]:
+    """Of good answers those that no opinion could have swayed; else those that the model gives by itself."""
+    for way in (UNBIASED, PLAIN):
+        if found := [r for r in good if r.data["way"] == way]:
+            return found
+    return good
 
 
 def likeness(a: str, b: str) -> float:

@@ -38,7 +38,7 @@ class Size:
 SIZES = {
     "nano": Size(hidden=96, layers=3, ffn=256, conversations=120_000),
     "micro": Size(hidden=160, layers=6, ffn=432, conversations=240_000),
-    "mini": Size(hidden=224, layers=6, ffn=608, conversations=240_000),
+    "mini": Size(hidden=224, layers=6, ffn=608, conversations=120_000),
 }
 VARIANTS = ("sycophant", "backdoored")
 

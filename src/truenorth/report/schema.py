@@ -97,6 +97,7 @@ class JudgeCard(_Part):
     calibration_error: Value | None = None
     labels: int | None = None
     abstained: Number = None  # share of answers it gave no verdict on
+    passed: bool | None = None  # whether it is worth training on, by its card
     note: str = ""
 
 

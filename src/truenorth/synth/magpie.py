@@ -51,6 +51,7 @@ def magpie(
     max_tokens: int = 64,
     system: str | None = None,
     opening: Opening | None = None,
+    begin: str = "",
     keep_system: bool = False,
     tick: Tick | None = None,
 ) -> Filtered:
@@ -61,12 +62,13 @@ def magpie(
     Args:
         model: a chat model with `.tokenizer`, or any model with an `opening`.
         system: a system turn put before; it steers what is asked about.
+        begin: how every user turn begins ("I think that"); it steers what is asked, and stands in the prompts.
         keep_system: keep that turn in the prompts.
     """
     start = opening or user_opening(getattr(model, "tokenizer", None), system=system)
     stop = (start.end,) if start.end else ()
     [drawn] = model.sample(
-        [start.prefix],
+        [start.prefix + begin],
         n,
         max_tokens=max_tokens,
         temperature=temperature,
@@ -77,16 +79,16 @@ def magpie(
     )
     rows, reasons = [], []
     for i, one in enumerate(drawn):
-        text = one.text.split(start.end)[0].strip() if start.end else one.text.strip()
+        said = one.text.split(start.end)[0] if start.end else one.text
         if one.finish == "error":
             reasons.append("error")
         elif one.finish == "length":
             reasons.append("cut off")
-        elif not text:
+        elif not said.strip():
             reasons.append("blank")
         else:
             turns = [{"role": "system", "content": system}] if keep_system and system is not None else []
-            turns.append({"role": "user", "content": text})
+            turns.append({"role": "user", "content": (begin + said).strip()})
             source = Source(
                 "magpie", model=model.name, seed=seed, note=f"draw {i}, temperature {temperature}"
             )
