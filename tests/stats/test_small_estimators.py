@@ -64,7 +64,7 @@ def test_bootstrap_intervals_of_a_mean_cover(method):
         draws = 60 if method == "studentised" else 300
         found = bootstrap(np.mean, x, clusters=label, method=method, draws=draws, seed=seed)
         held += found.low <= 0 <= found.high
-    assert 0.89 <= held / runs <= 0.995  # three standard errors of 120 runs; the finer count is in benchmarks
+    assert 0.89 <= held / runs <= 0.995  # three standard errors of 120 runs
 
 
 def test_bootstraps_that_cannot_tell_are_refused():
