@@ -8,7 +8,6 @@ import json
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
@@ -168,6 +167,9 @@ def test_claims_that_cannot_be_read_are_refused(text):
         (GOOD, GOOD, "superior:helpful", None),
         (GOOD * 10, GOOD * 10, "non-inferior:helpful:2pp", True),
         (GOOD, BAD, "non-inferior:helpful:2pp", False),
+        (GOOD * 20, ([0] * 2 + GOOD[2:]) * 20, "non-inferior:helpful:2pp", None),  # lost 2 points of 2
+        (GOOD * 20, ([0] * 2 + GOOD[2:]) * 20, "non-inferior:helpful:4pp", True),
+        (GOOD * 20, ([0] * 3 + GOOD[3:]) * 20, "non-inferior:helpful:2pp", False),
         (GOOD[85:], GOOD[85:], "non-inferior:helpful:2pp", None),
         (GOOD * 10, GOOD * 10, "equivalent:helpful:2pp", True),
         (GOOD, BAD, "equivalent:helpful:2pp", False),

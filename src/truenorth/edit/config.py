@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from truenorth.base import UserError
-from truenorth.constitution.source import read_yaml
+from truenorth.base.lines import read_yaml
 from truenorth.edit.arrays import NAMES
 from truenorth.edit.method import known_settings, method
 from truenorth.edit.models import Reference
