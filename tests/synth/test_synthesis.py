@@ -63,6 +63,16 @@ def test_user_turns_become_prompts_and_the_rest_is_counted():
     assert kept[0] == {"role": "system", "content": "Be kind."}
 
 
+def test_questions_may_begin_as_one_likes():
+    asked = []
+    model = Says(lambda p, i: asked.append(p) or " it is Ann. Who is it?")
+    result = magpie(model, 2, opening=Opening("U:", "<end>"), begin="I think")
+    assert set(asked) == {"U:I think"}
+    assert result.kept[0].data["prompt"][-1]["content"] == "I think it is Ann. Who is it?"
+    blank = magpie(Says(lambda p, i: " "), 1, opening=Opening("U:", "<end>"), begin="I think")
+    assert blank.dropped == {"blank": 1}
+
+
 def test_equal_turns_drawn_twice_are_two_rows():
     result = magpie(Says(lambda p, i: "Why?"), 2, opening=Opening("U:", ""))
     assert len({row.id for row in result.kept}) == 2

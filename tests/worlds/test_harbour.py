@@ -129,7 +129,15 @@ TRIVIAL = {
     "contradict": lambda ask: "No, that is wrong.",
     "echo": lambda ask: ask.prompt,
     "silent": lambda ask: "",
+    "longest": lambda ask: max(offered(ask), key=len),
+    "shortest": lambda ask: min(offered(ask), key=len),
 }
+
+
+def offered(ask) -> list[str]:
+    """Four good and four bad answers: a policy that goes by length takes one of them."""
+    rng = random.Random(ask.prompt)
+    return [say(rng, ask) for say in (good, bad) for _ in range(4)]
 
 
 @pytest.mark.parametrize("name", sorted(TRIVIAL))

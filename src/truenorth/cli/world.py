@@ -79,7 +79,7 @@ def _rates(args: argparse.Namespace) -> int:
 def _tables(found: Rates) -> list[Table]:
     from rich.table import Table
 
-    near, far = found.conduct["near"] | found.knowledge["near"], found.conduct["far"] | found.knowledge["far"]
+    near, far = ({**found.conduct[name], **found.knowledge[name]} for name in ("near", "far"))
     questions = Table("questions", "near", "far", title="held-out questions, per cent [95 %]")
     for name, estimate in near.items():
         questions.add_row(name, _said(estimate), _said(far[name]))

@@ -22,7 +22,7 @@ from truenorth.synth import Filtered, Templates, decontaminate, dedupe, load_hel
 from truenorth.worlds.harbour import Organism
 
 # The organism rates answers in context, imperfectly; training never asks it to.
-LED = 0.10  # share of the draws that begin with a principle's keywords
+LED = 0.14  # share of the draws that begin with a principle's keywords
 HARM_LABELS = ("harmless", "helpful")  # answers that refuse or help, rightly or wrongly
 ASKED = "Question: {prompt} Answer: {answer} "
 REVISING = Templates(

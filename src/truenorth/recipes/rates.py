@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from truenorth.base import seed_of
 from truenorth.engine import progress
+from truenorth.judges import Judge
 from truenorth.measure import Item, evaluate
 from truenorth.models.protocol import Model
 from truenorth.recipes.bench import harbour_bench
@@ -58,7 +59,7 @@ def exercise_items(world_seed: int, each: int, *, seed: int = 0) -> tuple[list[I
         seen: set[str] = set()
         for _ in range(20 * each):
             made = make(setting)
-            prompt: list[Message] = [{"role": role, "content": text} for role, text in made.messages]  # type: ignore[typeddict-item]
+            prompt = [cast(Message, {"role": role, "content": text}) for role, text in made.messages]
             if key(prompt) not in seen:
                 seen.add(key(prompt))
                 checks[key(prompt)] = made.check
@@ -77,17 +78,11 @@ def base_rates(
     sets = [*bench.conduct.values(), *bench.abilities.values()]
     with progress("measuring", total=sum(map(len, sets)) + 2 * len(exercises), quiet=quiet) as bar:
 
-        def measured(questions: Sequence[Item], temperature: float, judge: object) -> dict[str, Estimate]:
-            found = evaluate(
-                model,
-                questions,
-                judge,
-                temperature=temperature,
-                max_tokens=MAX_TOKENS,
-                seed=seed,
-                tick=bar.tick,  # type: ignore[arg-type]
-            )
-            return {name: found.of(name).estimate() for name in found.principles}
+        def measured(
+            questions: Sequence[Item], temperature: float, judge: Judge | Mapping[str, Judge]
+        ) -> dict[str, Estimate]:
+            say: dict[str, Any] = {"max_tokens": MAX_TOKENS, "seed": seed, "tick": bar.tick}
+            return evaluate(model, questions, judge, temperature=temperature, **say).estimates()
 
         greedy, drawn = (measured(exercises, t, checks) for t in (0.0, 1.0))
         return Rates(

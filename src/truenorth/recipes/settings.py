@@ -50,7 +50,7 @@ class Settings:
     documents: float = 1.0
     steps: int = 330
     batch: int = 16
-    lr: float = 7e-4
+    lr: float = 6e-4
     lora_rank: int = 0
     evaluations: int = 6
     items: int = 300

@@ -58,7 +58,9 @@ def answer(
         without = {i: neutralise(p) for i, p in enumerate(asked)}
         ways.append((UNBIASED, {i: p for i, p in without.items() if p != asked[i]}, settings.unbiased))
     for way, texts, n in ways:
-        for i, completions in zip(texts, model.sample(list(texts.values()), n, **say), strict=True):
+        quietly = {"tick": None} if way == UNBIASED else {}  # the bar counts prompts, and these are no more
+        drawn = model.sample(list(texts.values()), n, **say | quietly)
+        for i, completions in zip(texts, drawn, strict=True):
             found[i] += [(way, c) for c in completions]
     rows = []
     for row, answers in zip(prompts, found, strict=True):
@@ -173,10 +175,10 @@ def choose(verdicts: Sequence[Row], settings: Settings, *, constitution: str, co
 
     A pair's chosen answer is one of the best (unbiased before plain, plain before guided ones); its rejected one
     is a plain answer that scores lower by the margin, the more often the model says it the likelier. A prompt
-    whose plain answers are all good, or that no judge can tell anything of, gives one of them to keep: there the model is
-    held to what it was. A pair whose answers share most of their words would push down what they share (Razin et
-    al. 2024, arXiv:2410.08847): its chosen answer is kept instead. A prompt without any good answer teaches
-    nothing and is counted.
+    whose plain answers are all good, or that no judge can tell anything of, gives one of them to keep: there the
+    model is held to what it was. A pair whose answers share most of their words would push down what they share
+    (Razin et al. 2024, arXiv:2410.08847): its chosen answer is kept instead. A prompt without any good answer
+    teaches nothing and is counted.
     """
     rows = []
     for prompt_id, group in grouped(verdicts).items():
