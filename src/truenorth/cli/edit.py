@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from truenorth.base import UserError
 from truenorth.cli import exits
+from truenorth.cli.choosing import add_choosing
 
 if TYPE_CHECKING:
     from truenorth.edit.safety import Edit, EditPlan
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-shard-size", default="5GB", metavar="SIZE", help="of one file (default 5GB)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random edits (default 0)")
     parser.add_argument("--threads", type=int, metavar="N", help="default: the cores, at most 8")
+    add_choosing(parser)
 
 
 def _role(role: str) -> str:
@@ -68,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.out and not args.dry_run:
         raise UserError("no --out", where="edit", fix="add --out DIR, or --dry-run")
     settings = {key: _value(text) for key, text in (_pair(one, "--set") for one in args.set)}
+    if args.choose:
+        return _choose(args, settings)
     made = planned(args, settings)
     if args.dry_run:
         from truenorth.edit.stream import predicted
@@ -80,6 +84,35 @@ def run(args: argparse.Namespace) -> int:
         for name, value in _told(made):
             print(f"{name}  {value}")
     return exits.OK
+
+
+def _choose(args: argparse.Namespace, settings: dict[str, Any]) -> int:
+    """Search the settings that --choose names; the others stay as --set has them."""
+    from truenorth.cli.choosing import chosen, search_of
+    from truenorth.edit.stream import recipe_of
+
+    search = search_of(args)
+    plans = [planned(args, settings | dict(one)) for one in search.candidates]  # so all are checked first
+    if args.dry_run:
+        print(
+            f"{len(search.candidates)} candidates, {args.rounds} rounds, at most {args.items} questions a measure"
+        )
+        return exits.OK
+    start = args.against or args.model[0]
+    said = json.loads(plans[0].plan.config.text) | {"settings": settings}
+    identity = [said, recipe_of(plans[0].plan, args.seed)["models"], start]
+
+    def finish(best: Any) -> Path:
+        return carried_out(args, planned(args, settings | dict(best)), args.out)
+
+    return chosen(
+        args,
+        search,
+        start=start,
+        identity=identity,
+        make=lambda one, place: carried_out(args, planned(args, settings | dict(one)), place),
+        finish=finish,
+    )
 
 
 def listing() -> str:
@@ -150,24 +183,18 @@ def _file(args: argparse.Namespace, key: str, spec: str) -> Path:
     if kept.exists() and note.exists() and note.read_text() == about:
         return kept
     from truenorth.base import write_text
+    from truenorth.recipes.edit_models import loaded, merged
     from truenorth.recipes.edit_statistics import statistics_file
 
     made = statistics_file(
         spec,
         folder,
-        lambda: _loaded(args.model[0]),
-        lambda: _loaded(args.aligned) if args.aligned else None,
+        lambda: merged(loaded(args.model[0])),
+        lambda: loaded(args.aligned) if args.aligned else None,
         name=key,
     )
     write_text(note, about)
     return made
-
-
-def _loaded(name: str) -> Any:
-    from truenorth.models.local import LocalModel
-
-    own, plus, adapter = name.partition("+")
-    return LocalModel.load(own, adapter=adapter if plus else None)
 
 
 def carried_out(args: argparse.Namespace, made: EditPlan, out: Path) -> Path:
