@@ -13,6 +13,7 @@ from truenorth.cli import exits
 FOLDERS = {
     "objectives": "truenorth.learn.objectives",
     "merges": "truenorth.edit.methods",
+    "edits": "truenorth.edit.safety",
     "checks": "truenorth.judges.checks",
     "constitutions": "truenorth.constitution.shipped",
     "recipes": "truenorth.recipes",

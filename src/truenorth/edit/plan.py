@@ -392,7 +392,8 @@ def _statistic(key: str, entry: Any, name: str, config: Config, opened: _Opened)
     part = opened(entry.model).part(name)
     shape = part.shape if part else ()
     columns = shape[-1] if shape else 1
-    if found and found.shape not in (shape, (columns, columns)):
+    sides = () if key in ("fisher", "gram") else tuple((side,) for side in shape)
+    if found and found.shape not in (shape, (columns, columns), *sides):
         what = f"{key} of {name} has shape {list(found.shape)}"
         raise UserError(what, where=entry.statistics[key], expected=f"{list(shape)} or its square")
     return found

@@ -1,0 +1,28 @@
+"""Models as edits and merges name them, loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from truenorth.edit.lora import adapter, is_adapter
+from truenorth.models.local import LocalModel
+
+
+def loaded(name: str, **how: Any) -> LocalModel:
+    """A folder or hub id, `base+lora`, or a LoRA folder on the base that it names.
+
+    Raises:
+        UserError: as `LocalModel.load` does.
+    """
+    own, plus, lora = name.partition("+")
+    if not plus and is_adapter(Path(own)):
+        own, lora = adapter(Path(own)).base, own
+    return LocalModel.load(own, adapter=lora or None, **how)
+
+
+def merged(model: LocalModel) -> LocalModel:
+    """The model with its adapter folded into the weights, if it has one."""
+    if hasattr(model.module, "merge_and_unload"):
+        model.module = model.module.merge_and_unload()
+    return model
