@@ -15,7 +15,7 @@ TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false HF_HUB_OFFLINE=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup align test lint format bench docs organism kill-test clean
+.PHONY: help setup align test lint format bench docs organism kill-test proofs clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ organism: $(READY)  ## build the world that ships again and pretrain its models,
 
 kill-test: $(READY)  ## kill the main job at ten random moments, resume it, compare the weights bit for bit
 	@$(TEST_ENV) $(BIN)/python -m pytest -q -m kill --timeout 7200 $(ARGS)
+
+proofs: $(READY)  ## three seeds of the main job, pooled, where the truth is known (runs/proof-SEED)
+	@$(BIN)/python -m pytest -q -m gold --timeout 7200 $(ARGS)
 
 clean:  ## remove what the other targets made (runs/ stays)
 	rm -rf $(VENV) site build dist src/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
