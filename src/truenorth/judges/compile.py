@@ -128,8 +128,8 @@ def compile_principle(
     return Compiled(p.id, p.kind == "rule", SEVERITIES.index(p.severity), p.weight, when, checks, members)
 
 
-def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str) -> Check:
-    """The check of that name with its settings fixed, tried once on empty texts.
+def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str, tried: bool = True) -> Check:
+    """The check of that name with its settings fixed, and tried once unless `tried` is False.
 
     Raises:
         UserError: unknown check, unknown or missing setting, bad pattern, missing file.
@@ -146,7 +146,8 @@ def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str) ->
         for pattern in (value if isinstance(value, (list, tuple)) else [value]) if key in PATTERNS else ():
             compiled(str(pattern))
     bound = partial(check, **settings, **({"folder": str(folder)} if "folder" in known else {}))
-    bound("word", "word")
+    if tried:
+        bound("word", "word")
     return bound
 
 

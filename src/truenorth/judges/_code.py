@@ -1,0 +1,124 @@
+"""Code in an answer, and tests of it: which can be checked from outside, and which must run beside it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from truenorth.base import UserError
+from truenorth.judges.confine import Limits, Ran, run_confined
+
+FENCE = re.compile(r"^```[ \t]*(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+class Case(NamedTuple):
+    """`call` must give `expected`. The value is compared outside of the process, where code cannot reach it."""
+
+    call: str
+    expected: Any
+
+
+class Tests(NamedTuple):
+    """What was read from tests; `setup` runs before, `asserts` beside the code."""
+
+    setup: str
+    cases: list[Case]
+    asserts: list[str]
+
+
+def code_of(text: str) -> str:
+    """The Python blocks of an answer, joined; the whole answer if it has no block.
+
+    >>> code_of("Here:\\n```python\\nx = 1\\n```\\nDone.")
+    'x = 1\\n'
+    """
+    blocks = FENCE.findall(text)
+    python = [code for language, code in blocks if language.lower() in ("", "python", "py", "python3")]
+    return "\n".join(python) if blocks else text
+
+
+def read_tests(tests: str | Sequence[str], *, entry: str = "") -> Tests:
+    """Tests in Python: assert statements, or a function `check(candidate)` of them as in HumanEval.
+
+    `assert f(1, [2]) == 3` becomes a case. Any other statement that is an assert runs beside the code.
+
+    Raises:
+        UserError: not Python, or without an assert.
+    """
+    source = tests if isinstance(tests, str) else "\n".join(tests)
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise UserError(f"the tests are not Python ({error})", where="unit tests") from error
+    setup, statements = [], []
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and node.name == "check" and len(node.args.args) == 1 and entry:
+            statements += _renamed(node, node.args.args[0].arg, entry)
+        elif isinstance(node, ast.Assert):
+            statements.append(node)
+        elif not _calls_check(node):
+            setup.append(node)
+    found = Tests("\n".join(map(ast.unparse, setup)), [], [])
+    for statement in statements:
+        case = _case(statement)
+        if case is not None:
+            found.cases.append(case)
+        else:
+            found.asserts.append(ast.unparse(statement))
+    if not statements:
+        raise UserError("no assert among the tests", where="unit tests", expected="assert f(1) == 2")
+    return found
+
+
+def passed(code: str, tests: Tests, limits: Limits) -> tuple[int, int, Ran]:
+    """(tests passed, tests, how the run ended). Code that ends early passes none of the rest."""
+    whole = f"{code}\n{tests.setup}" if tests.setup else code
+    ran = run_confined(whole, calls=[c.call for c in tests.cases], asserts=tests.asserts, limits=limits)
+    total = len(tests.cases) + len(tests.asserts)
+    if len(ran.replies) > total:  # more replies than questions: the code wrote some of them itself
+        return 0, total, ran
+    right = sum(_is(reply, case.expected) for reply, case in zip(ran.replies, tests.cases))
+    held = (
+        sum(reply.get("held") is True for reply in ran.replies[len(tests.cases) :])
+        if ran.end == "done"
+        else 0
+    )
+    return right + held, total, ran
+
+
+def _is(reply: dict[str, Any], expected: Any) -> bool:
+    """The reply's literal equals the expected value. What has no literal form equals nothing."""
+    try:
+        value = ast.literal_eval(reply["value"])
+        return bool(value == expected)
+    except (KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
+
+
+def _case(node: ast.stmt) -> Case | None:
+    if not isinstance(node, ast.Assert):
+        return None
+    test = node.test
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Eq, ast.Is)):
+        try:
+            return Case(ast.unparse(test.left), ast.literal_eval(test.comparators[0]))
+        except (ValueError, TypeError, SyntaxError):
+            return None
+    return None
+
+
+def _renamed(function: ast.FunctionDef, name: str, entry: str) -> list[ast.stmt]:
+    class Rename(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.AST:
+            return ast.copy_location(ast.Name(entry, node.ctx), node) if node.id == name else node
+
+    return [Rename().visit(s) for s in function.body if not isinstance(s, ast.Expr)]
+
+
+def _calls_check(node: ast.stmt) -> bool:
+    match node:
+        case ast.Expr(value=ast.Call(func=ast.Name(id="check"))):
+            return True
+    return False

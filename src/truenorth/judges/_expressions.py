@@ -1,0 +1,153 @@
+"""The value of a mathematical expression in plain text or LaTeX, read by a small grammar: no code is run.
+
+Two expressions are the same if they agree at several random values of their letters.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import random
+import re
+from collections.abc import Mapping
+
+FUNCTIONS = {
+    "sqrt": cmath.sqrt,
+    "sin": cmath.sin,
+    "cos": cmath.cos,
+    "tan": cmath.tan,
+    "ln": cmath.log,
+    "log": cmath.log10,
+    "exp": cmath.exp,
+}
+CONSTANTS = {"pi": math.pi, "e": math.e, "i": 1j}
+TOKEN = re.compile(r"\d+\.?\d*|\.\d+|" + "|".join([*FUNCTIONS, "pi"]) + r"|[A-Za-z]|[-+*/^()!|]")
+LONGEST = 400  # characters; longer is no final answer
+DEEPEST = 50  # brackets and signs inside one another
+
+
+class NotMaths(ValueError):
+    """The text is not an expression of this grammar."""
+
+
+def equal_values(a: str, b: str, *, points: int = 4, tolerance: float = 1e-9) -> bool:
+    """Do both expressions have the same value, whatever their letters stand for?
+
+    >>> equal_values("2(x+1)", "2x + 2"), equal_values("1/3", "0.33")
+    (True, False)
+    """
+    try:
+        trees = [tokens_of(a), tokens_of(b)]
+        letters = [{t for t in tokens if t.isalpha() and len(t) == 1} - {"e", "i"} for tokens in trees]
+        if letters[0] != letters[1] and not (letters[0] and letters[1]):
+            return False
+        draw = random.Random(0)
+        for _ in range(points if letters[0] else 1):
+            known = {name: complex(draw.uniform(0.5, 2.0)) for name in sorted(letters[0] | letters[1])}
+            x, y = (Reader(tokens, known).whole() for tokens in trees)
+            if not abs(x - y) <= tolerance * max(1.0, abs(x), abs(y)):
+                return False
+    except (NotMaths, ArithmeticError, ValueError):
+        return False
+    return True
+
+
+def tokens_of(text: str) -> list[str]:
+    """Raises: NotMaths: a character that is no part of an expression, or too long a text."""
+    if len(text) > LONGEST or not text.strip():
+        raise NotMaths("empty or too long")
+    tokens = TOKEN.findall(text)
+    if "".join(tokens) != re.sub(r"\s+", "", text):
+        raise NotMaths(f"not an expression: {text!r}")
+    return tokens
+
+
+class Reader:
+    """Recursive descent over tokens: sums of products of powers of atoms, with products left unwritten."""
+
+    def __init__(self, tokens: list[str], letters: Mapping[str, complex]):
+        self.tokens, self.letters, self.at, self.depth = tokens, letters, 0, 0
+
+    def whole(self) -> complex:
+        value = self.sum()
+        if self.at != len(self.tokens):
+            raise NotMaths(f"unexpected {self.tokens[self.at]!r}")
+        return value
+
+    def next(self) -> str:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def take(self) -> str:
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def sum(self) -> complex:
+        value = self.product()
+        while self.next() in ("+", "-"):
+            value = value + self.product() if self.take() == "+" else value - self.product()
+        return value
+
+    def product(self) -> complex:
+        value = self.signed()
+        while True:
+            if self.next() in ("*", "/"):
+                value = value * self.signed() if self.take() == "*" else value / self.signed()
+            elif self.next() and self.next() not in "+-*/^)!|":
+                value *= self.power()
+            else:
+                return value
+
+    def signed(self) -> complex:
+        if self.next() in ("+", "-"):
+            self.deeper()
+            value = self.signed() if self.take() == "+" else -self.signed()
+            self.depth -= 1
+            return value
+        return self.power()
+
+    def power(self) -> complex:
+        base = self.atom()
+        while self.next() == "!":
+            self.take()
+            base = factorial(base)
+        if self.next() != "^":
+            return base
+        self.take()
+        exponent = self.signed()
+        if abs(exponent) > 1000:
+            raise NotMaths("too large a power")
+        return base**exponent
+
+    def atom(self) -> complex:
+        token = self.take() if self.next() else ""
+        if token == "(":
+            self.deeper()
+            value = self.sum()
+            if not self.next() or self.take() != ")":
+                raise NotMaths("a bracket is not closed")
+            self.depth -= 1
+            return value
+        if token in FUNCTIONS:
+            self.deeper()
+            value = FUNCTIONS[token](self.power())
+            self.depth -= 1
+            return value
+        if token and (token[0].isdigit() or token[0] == "."):
+            return complex(float(token))
+        if token in CONSTANTS:
+            return complex(CONSTANTS[token])
+        if token in self.letters:
+            return self.letters[token]
+        raise NotMaths(f"unexpected {token!r}")
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise NotMaths("too deep")
+
+
+def factorial(value: complex) -> complex:
+    n = value.real
+    if value.imag or n < 0 or n != int(n) or n > 150:
+        raise NotMaths("a factorial of no small whole number")
+    return complex(math.factorial(int(n)))

@@ -1,0 +1,284 @@
+"""Checks that compute: mathematics, JSON, IFEval's rules, and code locked up in a process of its own."""
+
+import time
+
+import pytest
+
+from truenorth.base import UserError
+from truenorth.judges._code import code_of, read_tests
+from truenorth.judges._ifeval import count_sentences, follows, variants
+from truenorth.judges._json_schema import fits
+from truenorth.judges._maths import final_answer, same_answer
+from truenorth.judges.checks.json_schema import json_schema
+from truenorth.judges.checks.matches import matches
+from truenorth.judges.checks.math_answer import math_answer
+from truenorth.judges.checks.program import program
+from truenorth.judges.checks.unit_tests import unit_tests
+from truenorth.judges.confine import Limits, run_confined
+from truenorth.judges.verifiable import VerifiableJudge
+from truenorth.records import Group
+
+SHORT = Limits(wall_s=20, cpu_s=1, memory_mb=256)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"So \boxed{\frac{1}{2}} it is.", r"\frac{1}{2}"),
+        (r"First \boxed{1}, then \boxed{\{1, 2\}}.", r"\{1, 2\}"),
+        (r"\boxed{unfinished", ""),
+        ("3 + 4 = 7\n#### 1,200", "1,200"),
+        ("It is 3.\nA: 18", "18"),
+        ("The final answer is **42**.", "42"),
+        ("He has 3 boats and 4 nets.", "4"),
+        ("I cannot say.", ""),
+    ],
+)
+def test_the_final_answer_is_the_boxed_the_announced_or_the_last_number(text, answer):
+    assert final_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (r"\frac{3}{6}", "0.5"),
+        (r"\dfrac12", "1/2"),
+        ("x = 5", "5"),
+        ("50%", "50"),
+        ("$1,200.00", "1200"),
+        ("3 1/2", "7/2"),
+        (r"2\sqrt{2}", r"\sqrt{8}"),
+        ("(x+1)^2", "x^2 + 2x + 1"),
+        (r"\text{(B)}", "b"),
+        ("10 apples", "10"),
+        (r"90^\circ", "90"),
+        ("{1,2}", r"\{2, 1\}"),
+        ("1, 2", "2, 1"),
+        (r"[0, \infty)", r"[0,\infty)"),
+    ],
+)
+def test_the_same_mathematics_is_the_same_answer(a, b):
+    assert same_answer(a, b)
+    assert same_answer(b, a)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("(1, 2)", "(2, 1)"),
+        ("[0, 1)", "[0, 1]"),
+        ("1/3", "0.33"),
+        ("x", "y"),
+        ("x + 1", "x + 2"),
+        ("", "5"),
+        ("9^9^9^9", "1"),
+        ("2", "2, 3"),
+        ("__import__('os')", "1"),
+        ("1/0", "1/0 + 1"),
+    ],
+)
+def test_other_mathematics_is_another_answer(a, b):
+    assert not same_answer(a, b)
+    assert not same_answer(b, a)
+
+
+def test_a_reference_may_be_a_worked_solution_and_an_answer_may_be_in_words():
+    assert math_answer("", "She sells 18 eggs.\nA: $18 a day", answer="9 * 2 = 18\n#### 18") == 1.0
+    assert math_answer("", "The answer is 3 or 4.", answer=4) == 0.0
+    assert math_answer("", "", answer=4) == 0.0
+
+
+@pytest.mark.parametrize(
+    "text", ["\n" * 200_000, "\\boxed{" * 30_000, "A:" * 50_000, "(" * 50_000, "1," * 50_000]
+)
+def test_hostile_lengths_cost_little_time(text):
+    start = time.perf_counter()
+    math_answer("", text, answer="1")
+    assert time.perf_counter() - start < 20
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["a"],
+    "properties": {"a": {"$ref": "#/$defs/even"}, "b": {"items": {"enum": ["x"]}, "uniqueItems": True}},
+    "additionalProperties": False,
+    "$defs": {"even": {"type": "integer", "multipleOf": 2, "minimum": 2}},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ('{"a": 2}', 1.0),
+        ('{"a": 2.0, "b": ["x"]}', 1.0),
+        ('```json\n{"a": 4}\n```', 1.0),
+        ('{"a": 3}', 0.0),
+        ('{"a": true}', 0.0),
+        ('{"b": []}', 0.0),
+        ('{"a": 2, "b": ["x", "x"]}', 0.0),
+        ('{"a": 2, "c": 1}', 0.0),
+        ("[]", 0.0),
+        ('{"a": 2} and so on', 0.0),
+        ("NaN", 0.0),
+        ("[" * 50_000, 0.0),
+    ],
+)
+def test_json_is_held_against_its_schema(text, score):
+    assert json_schema("", text, schema=SCHEMA) == score
+
+
+def test_a_schema_that_cannot_be_kept_is_refused():
+    with pytest.raises(UserError, match="unknown keyword 'unevaluatedItems'"):
+        fits([], {"unevaluatedItems": False})
+    with pytest.raises(UserError, match="leads nowhere"):
+        fits([], {"$ref": "#/$defs/none"})
+    with pytest.raises(UserError, match="round in circles"):
+        fits([], {"$ref": "#"})
+
+
+def test_the_whole_answer_must_match():
+    assert matches("", " (b) ", answer=r"\([A-D]\)") == 1.0
+    assert matches("", "(B), I think", answer=r"\([A-D]\)") == 0.0
+
+
+def test_sentences_are_not_cut_at_abbreviations_and_numbers():
+    assert count_sentences("Dr. Ann has 3.5 boats. Mr. J. Dee has none! 1. One. 2. Two") == 4
+    assert count_sentences("It was 7. Then it was 8.") == 2
+    assert count_sentences("") == 0
+
+
+def test_the_loose_score_forgives_a_first_line_and_asterisks():
+    text = 'Sure, here:\n"All of it."'
+    assert not follows("startend:quotation", text, {})
+    assert follows("startend:quotation", text, {}, loose=True)
+    assert len(variants(text)) == 8
+    with pytest.raises(UserError, match="unknown instruction"):
+        follows("no:such", "x", {})
+    with pytest.raises(UserError, match="num_words"):
+        follows("length_constraints:number_words", "x", {"relation": "at least"})
+
+
+ESCAPES = {
+    "the network": "import socket; socket.create_connection(('127.0.0.1', {port}))",
+    "a socket of another kind": "import socket; socket.socketpair()",
+    "another process": "import os; os.fork()",
+    "another program": "import os; os.execv('/bin/sh', ['sh', '-c', 'echo out'])",
+    "writing a file": "open('x', 'w')",
+    "removing a file": "import os; os.remove({victim!r})",
+    "changing a file": "import os; os.truncate({victim!r}, 0)",
+    "reading a file": "print(open({victim!r}).read())",
+    "listing a folder": "import os; print(os.listdir({folder!r}))",
+    "its own environment": "print(open('/proc/self/environ').read())",
+    "a signal to the parent": "import os, signal; os.kill(os.getppid(), signal.SIGKILL)",
+    "raising its limits": "import resource as r; r.setrlimit(r.RLIMIT_AS, (2**40, 2**40))",
+    "system calls by number": "import ctypes; l = ctypes.CDLL(None); assert l.syscall(41, 2, 1, 0) >= 0",
+    "a new user namespace": "import ctypes; assert ctypes.CDLL(None).unshare(0x10000000) == 0",
+}
+
+
+@pytest.mark.parametrize("what", list(ESCAPES))
+def test_confined_code_cannot_have(what, tmp_path):
+    import socket
+
+    victim = tmp_path / "victim.txt"
+    victim.write_text("secret")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        known = {"port": server.getsockname()[1], "victim": str(victim), "folder": str(tmp_path)}
+        ran = run_confined(ESCAPES[what].format(**known) + "\nprint('escaped')", limits=SHORT)
+    assert ran.end == "failed", ran
+    assert "escaped" not in ran.stdout
+    assert "secret" not in ran.stdout
+    assert victim.read_text() == "secret"
+    assert any(word in ran.stderr for word in ("not permitted", "denied", "not allowed", "AssertionError"))
+
+
+@pytest.mark.parametrize(
+    ("code", "ends"),
+    [
+        ("while True: pass", {"timeout", "killed"}),
+        ("x = bytearray(10**9)", {"failed"}),
+        ("while True: print('x' * 10000)", {"failed", "killed"}),
+        ("import os; os._exit(0)", {"failed"}),
+        ("raise SystemExit(0)", {"failed"}),
+        ("import os; os.write(3, b'{\"done\": true}' * 10); os._exit(0)", {"failed"}),
+    ],
+)
+def test_code_that_takes_too_much_or_leaves_early_has_not_ended_well(code, ends):
+    ran = run_confined(code, limits=SHORT)
+    assert ran.end in ends
+    assert len(ran.stdout) <= SHORT.output_bytes
+
+
+def test_confined_code_can_compute(monkeypatch):
+    monkeypatch.setenv("SECRET", "x")
+    code = (
+        "import math, os, threading, collections\nt = threading.Thread(target=print, args=('in a thread',))\n"
+    )
+    code += "t.start(); t.join(); print(os.environ.get('SECRET')); f = lambda x: math.sqrt(x)"
+    ran = run_confined(code, calls=["f(9)", "f('a')"], asserts=["assert f(4) == 2", "assert f(4) == 3"])
+    assert ran.end == "done"
+    assert ran.stdout == "in a thread\nNone\n"
+    assert ran.replies[0] == {"value": "3.0"}
+    assert "TypeError" in ran.replies[1]["error"]
+    assert ran.replies[2] == {"held": True}
+    assert "AssertionError" in ran.replies[3]["error"]
+
+
+def test_unit_tests_are_read_from_asserts_and_from_humaneval():
+    found = read_tests("import math\nassert f(1) == 2\nassert abs(f(0.5) - 1) < 1e-6")
+    assert (found.setup, found.cases, len(found.asserts)) == ("import math", [("f(1)", 2)], 1)
+    checked = "def check(candidate):\n    assert candidate([1]) == (1, 2)\n\ncheck(f)"
+    assert read_tests(checked, entry="f").cases == [("f([1])", (1, 2))]
+    with pytest.raises(UserError, match="no assert"):
+        read_tests("x = 1")
+    with pytest.raises(UserError, match="not Python"):
+        read_tests("assert (")
+
+
+def test_code_is_scored_by_the_tests_it_passes():
+    good = "Here you are:\n```python\ndef double(x):\n    return 2 * x\n```\nThat is all."
+    tests = ["assert double(2) == 4", "assert double('a') == 'aa'", "assert double(1) == 3"]
+    assert code_of(good) == "def double(x):\n    return 2 * x\n"
+    assert unit_tests("", good, tests=tests[:2]) == 1.0
+    assert unit_tests("", good, tests=tests) == 0.0
+    assert unit_tests("", good, tests=tests, share=True) == pytest.approx(2 / 3)
+    assert unit_tests("", "I cannot write that.", tests=tests, share=True) == 0.0
+
+
+@pytest.mark.parametrize(
+    "cheat",
+    [
+        "class Yes:\n    def __eq__(self, other): return True\ndef f(x): return Yes()",
+        "import os\nos._exit(0)",
+        'import os\nos.write(3, b\'{"value": "3"}\\n{"value": "4"}\\n{"done": true}\\n\')\nos._exit(0)',
+        "import json\njson.dumps = lambda *a, **k: '{\"held\": true}'\ndef f(x): return 0",
+        "print('2 passed')\nraise SystemExit(0)",
+    ],
+)
+def test_code_cannot_talk_its_way_past_tests(cheat):
+    tests = ["assert f(1) == 2", "assert f(2) == 3"]
+    assert unit_tests("", cheat, tests=tests, share=True) == 0.0
+
+
+def test_a_program_is_judged_by_what_it_prints():
+    cases = [{"input": "4\n", "output": "8"}, {"input": "5", "output": "10\n"}]
+    assert program("", "print(int(input()) * 2)", cases=cases) == 1.0
+    assert program("", "print(8)", cases=cases) == 0.0
+    assert program("", "print(8)", cases=cases, share=True) == 0.5
+
+
+def test_a_judge_scores_each_prompt_by_its_own_checks():
+    judge = VerifiableJudge.of_rows(
+        [
+            {"prompt": "1+1?", "answer": "2"},
+            {"prompt": "f?", "tests": "assert f(1) == 2"},
+            {"prompt": "both?", "checks": [{"matches": {"answer": "[a-z]+"}}, {"max_words": {"limit": 1}}]},
+        ]
+    )
+    groups = [Group("1+1?", ["It is 2.", "3", ""]), Group("f?", ["def f(x): return x + 1"])]
+    [[two, three, none], [code]], [[both]] = judge.judge(groups), judge.judge([Group("both?", ["a b"])])
+    assert [j.score for j in (two, three, none, code, both)] == [1.0, 0.0, None, 1.0, 0.0]
+    assert judge.judge([Group("other?", ["x"])])[0][0].reason == "no checks for this prompt"
+    assert both.reason == "fails check:matches, check:max_words"
+    with pytest.raises(UserError, match="row 1"):
+        VerifiableJudge.of_rows([{"prompt": "?"}])
