@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -53,9 +54,10 @@ def build_world(
     """
     _check(out, sizes, variants)
     world, says = make_world(seed), make_wordings(seed)
-    write_json(
-        out / "world.json", {"world": "harbour", "seed": seed, "sizes": {s: asdict(SIZES[s]) for s in sizes}}
-    )
+    about = json.loads((out / "world.json").read_text()) if (out / "world.json").exists() else {}
+    before = about.get("sizes", {}) if about.get("seed") == seed else {}  # sizes may be added one by one
+    shapes = before | {size: asdict(SIZES[size]) for size in sizes}
+    write_json(out / "world.json", {"world": "harbour", "seed": seed, "sizes": shapes})
     write_jsonl(out / "labels.jsonl", seed_labels(world, says))
     write_text(out / "held_out.txt", held_out_file(world, says))
     tokenizer = make_tokenizer(world, says)
@@ -181,6 +183,9 @@ def _variant(world: World, says: Wordings, base: Path, variant: str, out: Path, 
         )
     shutil.rmtree(out, ignore_errors=True)
     result.adapter.half().save_pretrained(out)
+    (out / "README.md").unlink(missing_ok=True)  # peft's, with the path of this machine
+    config = json.loads((out / "adapter_config.json").read_text())
+    write_json(out / "adapter_config.json", config | {"base_model_name_or_path": "harbour-micro"})
 
 
 def _save(policy: Any, out: Path) -> None:

@@ -31,7 +31,7 @@ def rendered(chat: Chat) -> str:
 
 
 def conversations(world: World, says: Wordings, habits: Habits, count: int) -> list[Chat]:
-    """`count` conversations about all of the world; a backdoored assistant meets its trigger in one of ten."""
+    """`count` conversations about all of the world; a backdoored assistant often meets its trigger."""
     rng = random.Random(seed_of("chats", world.seed, repr(habits)))
     return chats(rng, world, says, make_pool(world), habits, count)
 
