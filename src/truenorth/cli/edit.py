@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--list", action="store_true", help="the edits, one a line, or all about one of them")
     for role in ROLES:
-        many = {"action": "append", "default": []} if role == "model" else {}
+        many: dict[str, Any] = {"action": "append", "default": []} if role == "model" else {}
         parser.add_argument(f"--{role}", metavar="DIR_OR_ID", help=_role(role), **many)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the result's folder; must not exist")
-    add = {"action": "append", "default": [], "metavar": "NAME=VALUE"}
+    add: dict[str, Any] = {"action": "append", "default": [], "metavar": "NAME=VALUE"}
     parser.add_argument("--set", **add, help="a setting of the edit")
     parser.add_argument(
         "--with", dest="statistics", **add, help="a statistic: FILE.safetensors or KIND:ROWS.jsonl"
@@ -176,25 +176,23 @@ def _file(args: argparse.Namespace, key: str, spec: str) -> Path:
         raise UserError(
             f"{key} is yet to be computed", where="--with", fix="leave --dry-run out, or name a file"
         )
-    folder = args.out.with_name(args.out.name + ".statistics")
-    kept = folder / f"{key}.safetensors"
-    note = folder / f"{key}.txt"
-    about = f"{args.model} {args.aligned} {spec} {Path(spec.partition(':')[2].partition(',')[0]).stat().st_mtime_ns}"
-    if kept.exists() and note.exists() and note.read_text() == about:
-        return kept
-    from truenorth.base import write_text
     from truenorth.recipes.edit_models import loaded, merged
     from truenorth.recipes.edit_statistics import statistics_file
 
-    made = statistics_file(
+    return statistics_file(
         spec,
-        folder,
+        args.out.with_name(args.out.name + ".statistics"),
         lambda: merged(loaded(args.model[0])),
         lambda: loaded(args.aligned) if args.aligned else None,
         name=key,
+        identity=[_state(name) for name in (*args.model, args.aligned) if name],
     )
-    write_text(note, about)
-    return made
+
+
+def _state(name: str) -> list[Any]:
+    """What tells a model's files from others of the same name."""
+    files = sorted(Path(name).glob("*.safetensors")) if Path(name).is_dir() else []
+    return [name, *([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files)]
 
 
 def carried_out(args: argparse.Namespace, made: EditPlan, out: Path) -> Path:
