@@ -120,6 +120,7 @@ def test_statistics_are_computed_from_rows_and_kept(here, tiny_llama, capsys):
             ["restore", "--model", "M", "--aligned", "M", "--with", "gradient=snip:none.jsonl", "--out", "x"],
             "no such file",
         ),
+        (["safe_lora", "--model", "M", "--adapter", "--out", "x"], "--model LORA_FOLDER"),
         (["rounded", "--model", "M", "--choose", "bits=4,8", "--out", "x"], "what is to rise?"),
         (
             ["rounded", "--model", "M", "--choose", "bits=4", "--improve", "harmless", "--out", "x"],

@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", default="", metavar="REGEX", help="edit tensors whose name this is found in"
     )
+    parser.add_argument(
+        "--adapter", action="store_true", help="safe_lora on a LoRA folder: the result is one too"
+    )
     parser.add_argument("--dry-run", action="store_true", help="check everything, predict, write nothing")
     parser.add_argument("--max-shard-size", default="5GB", metavar="SIZE", help="of one file (default 5GB)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random edits (default 0)")
@@ -72,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
     settings = {key: _value(text) for key, text in (_pair(one, "--set") for one in args.set)}
     if args.choose:
         return _choose(args, settings)
+    if args.adapter:
+        return _adapter(args, settings)
     made = planned(args, settings)
     if args.dry_run:
         from truenorth.edit.stream import predicted
@@ -83,6 +88,29 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         for name, value in _told(made):
             print(f"{name}  {value}")
+    return exits.OK
+
+
+def _adapter(args: argparse.Namespace, settings: dict[str, Any]) -> int:
+    """Safe LoRA whose result is an adapter; the plan checks names, settings and shapes first."""
+    from truenorth.edit.lora import is_adapter
+    from truenorth.edit.safety._adapters import safe_lora_adapter
+
+    if args.method != "safe_lora" or len(args.model) != 1 or not is_adapter(Path(args.model[0])):
+        raise UserError(
+            "--adapter is for safe_lora with --model LORA_FOLDER", where="edit", fix="leave it out"
+        )
+    if args.only:
+        raise UserError("--only with --adapter", where="edit", fix="leave one of them out")
+    planned(args, settings)
+    if args.dry_run:
+        return exits.OK
+    own = {("kind" if key == "projector" else key): value for key, value in settings.items()}
+    cosines = safe_lora_adapter(args.model[0], args.aligned, args.base, args.out, **own)
+    print(args.out)
+    if not args.quiet:
+        for name, cos in sorted(cosines.items(), key=lambda item: item[1]):
+            print(f"{cos:6.3f}  {name}")
     return exits.OK
 
 
