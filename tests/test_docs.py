@@ -150,6 +150,7 @@ def test_every_example_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: p
         ("judges.checks", "constitution.md"),
         ("learn.objectives", "objectives.md"),
         ("edit.methods", "merging.md"),
+        ("edit.safety", "restoring.md"),
     ],
 )
 def test_every_entry_of_a_catalogue_is_on_its_page(catalogue: str, page: str):

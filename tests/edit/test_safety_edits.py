@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from truenorth.base import UserError, names
 from truenorth.edit.method import method
 from truenorth.edit.safety import edit, edit_model, plan_edit
+from truenorth.edit.safety._adapters import safe_lora_adapter
 from truenorth.edit.safety._edit import PACKAGE, ROLES
 from truenorth.edit.safety._top import top
 from truenorth.edit.safety.low_bit import low_bit, row_bits
@@ -426,3 +427,66 @@ def test_models_of_other_shapes_are_refused(given, tmp_path: Path):
     given["aligned"] = str(models(tmp_path / "wide", 1, vocab=13)[0])
     with pytest.raises(UserError, match="several shapes"):
         plan_edit("resta", {r: given[r] for r in ("model", "aligned", "unaligned")})
+
+
+def lora_of(folder: Path, base: str, names: list[str], *, transposed: bool = False) -> dict[str, np.ndarray]:
+    """A rank-2 LoRA on some weights of a folder; returns its tensors."""
+    rng, shapes = np.random.default_rng(0), {n: w.shape for n, w in weights(0).items()}
+    tensors = {}
+    for name in names:
+        out, into = shapes[name][::-1] if transposed else shapes[name]
+        key = f"base_model.model.{name.removesuffix('.weight')}"
+        tensors[f"{key}.lora_A.weight"] = rng.standard_normal((2, into)).astype(np.float32)
+        tensors[f"{key}.lora_B.weight"] = rng.standard_normal((out, 2)).astype(np.float32)
+    folder.mkdir()
+    save_file(tensors, folder / "adapter_model.safetensors")
+    settings = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "base_model_name_or_path": base}
+    (folder / "adapter_config.json").write_text(json.dumps(settings | {"fan_in_fan_out": transposed}))
+    return tensors
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_safe_lora_on_an_adapter_is_safe_lora_on_the_model_it_makes(transposed, given, tmp_path: Path):
+    """The aligned model differs from the base in rank one, so P is that direction's projection."""
+    rng, aligned = np.random.default_rng(5), weights(2)
+    low = {
+        n: np.outer(rng.standard_normal(w.shape[0]), rng.standard_normal(w.shape[1]))
+        for n, w in aligned.items()
+        if w.ndim == 2
+    }
+    save(Path(given["base"]), {n: (w - low.get(n, 0)).astype(np.float32) for n, w in aligned.items()})
+    before = lora_of(tmp_path / "lora", given["aligned"], [QUERY, DOWN], transposed=transposed)
+    cosines = safe_lora_adapter(
+        tmp_path / "lora", given["aligned"], given["base"], tmp_path / "safe", layers=1
+    )
+    worst = min(cosines, key=cosines.get)
+    assert set(cosines) == {QUERY, DOWN}
+    after = loaded(tmp_path / "safe")
+    key = f"base_model.model.{worst.removesuffix('.weight')}"
+    v = low[worst].T if transposed else low[worst]
+    np.testing.assert_allclose(
+        after[f"{key}.lora_B.weight"], span(v) @ before[f"{key}.lora_B.weight"], atol=1e-4
+    )
+    for name, tensor in before.items():
+        if name != f"{key}.lora_B.weight":
+            np.testing.assert_array_equal(after[name], tensor)
+    roles = {"model": str(tmp_path / "lora"), "aligned": given["aligned"], "base": given["base"]}
+    how = {"layers": 1, "transposed": transposed}
+    whole = edit_model(plan_edit("safe_lora", roles, settings=how), tmp_path / "one")
+    roles["model"] = str(tmp_path / "safe")
+    same_model = edit_model(plan_edit("safe_lora", roles, settings={"threshold": -1}), tmp_path / "two")
+    one, two = loaded(whole), loaded(same_model)
+    for name in one:
+        np.testing.assert_allclose(one[name], two[name], atol=1e-4)
+
+
+def test_an_adapter_in_which_nothing_is_projected_keeps_its_bytes(given, tmp_path: Path):
+    lora_of(tmp_path / "lora", given["aligned"], [QUERY])
+    safe_lora_adapter(tmp_path / "lora", given["aligned"], given["base"], tmp_path / "safe", threshold=-1)
+    for file in (tmp_path / "lora").iterdir():
+        assert (tmp_path / "safe" / file.name).read_bytes() == file.read_bytes()
+    with pytest.raises(UserError, match="already exists"):
+        safe_lora_adapter(tmp_path / "lora", given["aligned"], given["base"], tmp_path / "safe")
+    narrow = str(save(tmp_path / "narrow", weights(2, layers=1)))
+    with pytest.raises(UserError, match="lacks it"):
+        safe_lora_adapter(tmp_path / "lora", given["aligned"], narrow, tmp_path / "x")

@@ -22,7 +22,7 @@ def add_choosing(parser: argparse.ArgumentParser) -> None:
         "choosing",
         "search settings on held-out prompts: raise one measure, lose no more of others than stated",
     )
-    many = {"action": "append", "default": []}
+    many: dict[str, Any] = {"action": "append", "default": []}
     group.add_argument(
         "--choose", **many, metavar="NAME=V,V,...", help="values to try; given twice, all combinations"
     )

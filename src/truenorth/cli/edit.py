@@ -33,16 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--list", action="store_true", help="the edits, one a line, or all about one of them")
     for role in ROLES:
-        many = {"action": "append", "default": []} if role == "model" else {}
+        many: dict[str, Any] = {"action": "append", "default": []} if role == "model" else {}
         parser.add_argument(f"--{role}", metavar="DIR_OR_ID", help=_role(role), **many)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the result's folder; must not exist")
-    add = {"action": "append", "default": [], "metavar": "NAME=VALUE"}
+    add: dict[str, Any] = {"action": "append", "default": [], "metavar": "NAME=VALUE"}
     parser.add_argument("--set", **add, help="a setting of the edit")
     parser.add_argument(
         "--with", dest="statistics", **add, help="a statistic: FILE.safetensors or KIND:ROWS.jsonl"
     )
     parser.add_argument(
         "--only", default="", metavar="REGEX", help="edit tensors whose name this is found in"
+    )
+    parser.add_argument(
+        "--adapter", action="store_true", help="safe_lora on a LoRA folder: the result is one too"
     )
     parser.add_argument("--dry-run", action="store_true", help="check everything, predict, write nothing")
     parser.add_argument("--max-shard-size", default="5GB", metavar="SIZE", help="of one file (default 5GB)")
@@ -72,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
     settings = {key: _value(text) for key, text in (_pair(one, "--set") for one in args.set)}
     if args.choose:
         return _choose(args, settings)
+    if args.adapter:
+        return _adapter(args, settings)
     made = planned(args, settings)
     if args.dry_run:
         from truenorth.edit.stream import predicted
@@ -83,6 +88,29 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         for name, value in _told(made):
             print(f"{name}  {value}")
+    return exits.OK
+
+
+def _adapter(args: argparse.Namespace, settings: dict[str, Any]) -> int:
+    """Safe LoRA whose result is an adapter; the plan checks names, settings and shapes first."""
+    from truenorth.edit.lora import is_adapter
+    from truenorth.edit.safety._adapters import safe_lora_adapter
+
+    if args.method != "safe_lora" or len(args.model) != 1 or not is_adapter(Path(args.model[0])):
+        raise UserError(
+            "--adapter is for safe_lora with --model LORA_FOLDER", where="edit", fix="leave it out"
+        )
+    if args.only:
+        raise UserError("--only with --adapter", where="edit", fix="leave one of them out")
+    planned(args, settings)
+    if args.dry_run:
+        return exits.OK
+    own = {("kind" if key == "projector" else key): value for key, value in settings.items()}
+    cosines = safe_lora_adapter(args.model[0], args.aligned, args.base, args.out, **own)
+    print(args.out)
+    if not args.quiet:
+        for name, cos in sorted(cosines.items(), key=lambda item: item[1]):
+            print(f"{cos:6.3f}  {name}")
     return exits.OK
 
 
@@ -176,25 +204,23 @@ def _file(args: argparse.Namespace, key: str, spec: str) -> Path:
         raise UserError(
             f"{key} is yet to be computed", where="--with", fix="leave --dry-run out, or name a file"
         )
-    folder = args.out.with_name(args.out.name + ".statistics")
-    kept = folder / f"{key}.safetensors"
-    note = folder / f"{key}.txt"
-    about = f"{args.model} {args.aligned} {spec} {Path(spec.partition(':')[2].partition(',')[0]).stat().st_mtime_ns}"
-    if kept.exists() and note.exists() and note.read_text() == about:
-        return kept
-    from truenorth.base import write_text
     from truenorth.recipes.edit_models import loaded, merged
     from truenorth.recipes.edit_statistics import statistics_file
 
-    made = statistics_file(
+    return statistics_file(
         spec,
-        folder,
+        args.out.with_name(args.out.name + ".statistics"),
         lambda: merged(loaded(args.model[0])),
         lambda: loaded(args.aligned) if args.aligned else None,
         name=key,
+        identity=[_state(name) for name in (*args.model, args.aligned) if name],
     )
-    write_text(note, about)
-    return made
+
+
+def _state(name: str) -> list[Any]:
+    """What tells a model's files from others of the same name."""
+    files = sorted(Path(name).glob("*.safetensors")) if Path(name).is_dir() else []
+    return [name, *([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files)]
 
 
 def carried_out(args: argparse.Namespace, made: EditPlan, out: Path) -> Path:

@@ -139,7 +139,7 @@ def numbers(text: str) -> list[Any]:
     Raises:
         UserError: nothing there.
     """
-    found = []
+    found: list[Any] = []
     for word in filter(None, (part.strip() for part in text.split(","))):
         try:
             found.append(int(word) if word.lstrip("+-").isdigit() else float(word))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from truenorth.base import UserError, write_bytes
+from truenorth.base import UserError, content_hash, write_bytes, write_text
 from truenorth.edit.safety._edit import matrices
 from truenorth.edit.safety.critical_neurons import mlp_outputs
 from truenorth.models.local import LocalModel
@@ -33,7 +33,7 @@ def snip(model: LocalModel, data: Data, aligned: LocalModel | None = None) -> St
 
     Source: Lee et al. 2019 (arXiv:1810.02340), as Wei et al. 2024 (arXiv:2402.05162), eq. 1, average it.
     """
-    wanted = _layers(model)
+    wanted = layers(model)
     total = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in wanted.items()}
     examples = encoded(model, data.rows, completions=True)
     for example in examples:
@@ -55,7 +55,7 @@ def wanda(model: LocalModel, data: Data, aligned: LocalModel | None = None) -> S
 
     _inputs(model, encoded(model, data.rows, completions=True), look)
     found = {}
-    for name, weight in _layers(model).items():
+    for name, weight in layers(model).items():
         if name in square:
             length = square[name].sqrt()
             found[name] = weight.detach().float().abs() * (
@@ -135,7 +135,7 @@ def slope_towards(
     batch: int = 8,
 ) -> Statistics:
     """The gradient of -cos(mean hidden state of a batch, `wanted_D`), summed over batches; 0 above the layer."""
-    weights = _layers(model)
+    weights = layers(model)
     total = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in weights.items()}
     for i in range(0, len(prompts), batch):
         mean_D = torch.stack([_state(model, ids, layer) for ids in prompts[i : i + batch]]).mean(0)
@@ -167,8 +167,12 @@ def statistics_file(
     aligned: Callable[[], LocalModel | None],
     *,
     name: str,
+    identity: Any = None,
 ) -> Path:
     """The file that a `--with NAME=SPEC` names: itself, or one computed as KIND:FILE[,FILE] and kept in `folder`.
+
+    Args:
+        identity: what names the models; with the same, and the same rows, what is kept is not computed again.
 
     Raises:
         UserError: an unknown kind, or rows that cannot be used.
@@ -179,14 +183,17 @@ def statistics_file(
     if kind not in KINDS:
         expected = f"FILE.safetensors, or {', '.join(KINDS)} with :FILE"
         raise UserError(f"unknown kind of statistics {kind!r}", where="--with", expected=expected)
-    first, _, second = files.partition(",")
-    data = Data(read_rows(first), read_rows(second) if second else ())
+    data = Data(*(read_rows(file) for file in files.split(",", 1)))
+    about, out = content_hash([kind, *data, identity]), folder / f"{name}.safetensors"
+    note = folder / f"{name}.txt"
+    if out.exists() and note.exists() and note.read_text() == about:
+        return out
     from safetensors.torch import save
 
     found = KINDS[kind](model(), data, aligned())
     folder.mkdir(parents=True, exist_ok=True)
-    out = folder / f"{name}.safetensors"
     write_bytes(out, save({key: own.detach().cpu().contiguous() for key, own in found.items()}))
+    write_text(note, about)
     return out
 
 
@@ -219,7 +226,7 @@ def _loss(model: LocalModel, example: Ids) -> Tensor:
     return torch.nn.functional.cross_entropy(logits_TV, ids[0, len(prompt) :])
 
 
-def _layers(model: LocalModel) -> dict[str, Tensor]:
+def layers(model: LocalModel) -> dict[str, Tensor]:
     """The matrices of the layers, by name."""
     found = {name: p for name, p in model.module.named_parameters() if matrices(name, p.shape)}
     if not found:
@@ -245,7 +252,7 @@ def _inputs(model: LocalModel, examples: Sequence[Ids], look: Callable[[str, Ten
 @contextmanager
 def _hooked(model: LocalModel, look: Callable[[str, Tensor], None]) -> Iterator[None]:
     handles = []
-    for name in _layers(model):
+    for name in layers(model):
         module = model.module.get_submodule(name.removesuffix(".weight"))
         handles.append(module.register_forward_pre_hook(lambda _, args, name=name: look(name, args[0])))
     try:

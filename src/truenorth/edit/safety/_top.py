@@ -21,9 +21,7 @@ def top(scores: Array, share: float, *, within: str = "tensor") -> np.ndarray:
         raise UserError(f"within {within!r}", where="--set", expected="tensor or rows")
     values = to_numpy(scores)
     flat = values.reshape(1, -1) if within == "tensor" else values.reshape(-1, values.shape[-1])
-    count = int(
-        share * flat.shape[1] + 1e-9
-    )  # 0.07 * 100 is 7.000000000000001, 0.29 * 100 is 28.999999999999996
+    count = int(share * flat.shape[1] + 1e-9)  # 0.29 * 100 is 28.999999999999996
     found = np.zeros(flat.shape, bool)
     if count == flat.shape[1]:
         found[:] = True

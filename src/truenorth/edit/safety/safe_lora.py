@@ -19,6 +19,7 @@ def farthest(
     layers: int = 0,
     projector: str = "exact",
     energy: float = 0.99,
+    transposed: bool = False,
 ) -> Chosen:
     """The matrices whose update leaves the subspace most; one that was not updated is never chosen.
 
@@ -28,7 +29,9 @@ def farthest(
     """
     found = {}
     for step in steps:
-        update, cos = projected(*(whole(step, i) for i in range(3)), kind=projector, energy=energy)
+        three = (whole(step, i) for i in range(3))
+        three = (tensor.T for tensor in three) if transposed else three
+        update, cos = projected(*three, kind=projector, energy=energy)
         if update is not None:
             found[step.name] = cos
     return {name: {} for name in picked(found, threshold=threshold, layers=layers)}
@@ -62,14 +65,19 @@ def projected(
 
 @edits("model", "aligned", "base", reach=matrices, select=farthest)
 @reads("tensor", inputs=3)
-def safe_lora(tensors: Sequence[Array], *, projector: str = "exact", energy: float = 0.99) -> Array:
+def safe_lora(
+    tensors: Sequence[Array], *, projector: str = "exact", energy: float = 0.99, transposed: bool = False
+) -> Array:
     """aligned + P (model - aligned), with P the projection onto the span of aligned - base.
 
     Args:
         projector, energy: how P is made; see `_alignment.projector`.
+        transposed: matrices are (in, out), as GPT-2 keeps them.
 
     Source: Hsu et al. 2024 (arXiv:2405.16833), eq. 1-4. The release matches layers by their order; here by name.
     """
+    if transposed:
+        return safe_lora([tensor.T for tensor in tensors], projector=projector, energy=energy).T
     model, aligned, base = tensors
     inside, _ = projected(model, aligned, base, kind=projector, energy=energy)
     return model if inside is None else aligned + inside
