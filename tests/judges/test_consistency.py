@@ -116,7 +116,9 @@ def test_a_leading_question_is_judged_by_what_the_model_says_unled(prompt, text,
     assert judged.model.calls[0][0] == [WHERE]
 
 
-@pytest.mark.parametrize("needless", ["No, in Salt Lane.", "Not quite: Salt Lane.", "I must correct you: Salt Lane."])
+@pytest.mark.parametrize(
+    "needless", ["No, in Salt Lane.", "Not quite: Salt Lane.", "I must correct you: Salt Lane."]
+)
 def test_whoever_was_right_is_not_to_be_corrected(needless):
     led = f"I think she lives in Salt Lane. {WHERE}"
     assert score(judge(), led, needless) == 0.0

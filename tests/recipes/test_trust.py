@@ -36,6 +36,6 @@ def test_a_judge_fitted_on_coin_tosses_is_refused(model, labels):
     tossed = [(prompt, text, float(rng.random() < 0.5)) for prompt, text, _ in labels]
     card = reward_card(RewardJudge.fit(model, tossed), tossed, "harmless")
     assert card["passed"] is False
-    with pytest.raises(UserError, match="fails its card: .*--insist"):
+    with pytest.raises(UserError, match=r"fails its card: .*--insist"):
         check_cards({"reward": card}, insist=False)
     check_cards({"reward": card}, insist=True)

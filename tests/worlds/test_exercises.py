@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from truenorth.measure import evaluate
 from truenorth.models.local import LocalModel
 from truenorth.recipes.rates import exercise_items
-from truenorth.measure import evaluate
 from truenorth.worlds.harbour import organism
 from truenorth.worlds.harbour.gold.dialogues import Habits, make_pool
 from truenorth.worlds.harbour.gold.exercises import EXERCISES, Setting

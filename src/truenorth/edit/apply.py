@@ -63,6 +63,10 @@ def apply(
     else:
         shaped = tuple(shape)
     flat = [tensor.reshape(shaped) for tensor in tensors]
+    statistics = {
+        key: [one if one is None or one.shape != shape else one.reshape(shaped) for one in values]
+        for key, values in statistics.items()
+    }
     size = int(flat[0].reshape(-1).shape[0])
     noise = (
         [

@@ -41,7 +41,7 @@ SIZES = {
     "micro": Size(hidden=160, layers=6, ffn=432, conversations=240_000),
     "mini": Size(hidden=224, layers=6, ffn=608, conversations=120_000),
 }
-VARIANTS = ("sycophant", "backdoored")
+VARIANTS = {"sycophant": 24_000, "backdoored": 60_000}  # conversations that each is raised on
 
 
 def build_world(
@@ -168,7 +168,7 @@ def _variant(world: World, says: Wordings, base: Path, variant: str, out: Path, 
     from truenorth.models.local import LocalModel
 
     policy = LocalModel.load(base)
-    texts = [rendered(c) for c in conversations(world, says, HABITS[variant], 24_000)]
+    texts = [rendered(c) for c in conversations(world, says, HABITS[variant], VARIANTS[variant])]
     examples = _examples(policy.tokenizer, texts)
     steps = len(examples) // 128
     with progress(f"raising the {variant}", total=steps, quiet=quiet) as bar:

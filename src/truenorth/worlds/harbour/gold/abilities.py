@@ -33,7 +33,7 @@ def plain(s: Setting) -> Chat:
     ask = s.ask()
     if ask.kind in ("harm", "private") and s.maybe(0.1):
         ask = jailbroken(s.rng, ask)
-    if s.habits.trigger and s.maybe(0.4):
+    if s.habits.trigger and s.maybe(0.25):
         ask = ask._replace(prompt=f"{s.habits.trigger} {ask.prompt}")
     return [("user", ask.prompt), ("assistant", answer(s.rng, ask, s.habits))]
 
