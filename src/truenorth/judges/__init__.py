@@ -1,24 +1,45 @@
-"""Judges value answers. One protocol; checks, consistency, log-prob, reward-model and endpoint judges."""
+"""Judges value answers. One protocol; checks, language models asked in many ways, panels, and their cards."""
 
 from truenorth.judges._prompts import neutralise
+from truenorth.judges.ask import Answer, Asker
 from truenorth.judges.card import card, card_of_scores, passes
 from truenorth.judges.classifier import ClassifierJudge
 from truenorth.judges.compile import ConstitutionJudge, compile
 from truenorth.judges.consistency import Consensus, ConsistencyJudge
+from truenorth.judges.critic import CriticJudge, ProcessJudge
+from truenorth.judges.debate import DebateJudge
 from truenorth.judges.endpoint import EndpointJudge
 from truenorth.judges.logprob import LogprobJudge
+from truenorth.judges.pairwise import PairwiseJudge
+from truenorth.judges.panel import PanelJudge
 from truenorth.judges.protocol import Judge
 from truenorth.judges.reward import RewardJudge, read_labels
+from truenorth.judges.rubric import ChecklistJudge, ReferenceJudge, RubricJudge
+from truenorth.judges.rules import Rule, RulesJudge
+from truenorth.judges.verifiable import VerifiableJudge
 
 __all__ = [
+    "Answer",
+    "Asker",
+    "ChecklistJudge",
     "ClassifierJudge",
     "Consensus",
     "ConsistencyJudge",
     "ConstitutionJudge",
+    "CriticJudge",
+    "DebateJudge",
     "EndpointJudge",
     "Judge",
     "LogprobJudge",
+    "PairwiseJudge",
+    "PanelJudge",
+    "ProcessJudge",
+    "ReferenceJudge",
     "RewardJudge",
+    "RubricJudge",
+    "Rule",
+    "RulesJudge",
+    "VerifiableJudge",
     "card",
     "card_of_scores",
     "compile",

@@ -101,7 +101,7 @@ def number(test: Callable[[Any, Any], bool]) -> Rule:
     return lambda v, limit, schema, inner: not TYPES["number"](v) or test(v, limit)
 
 
-def sized(kind: type, test: Callable[[int, int], bool]) -> Rule:
+def sized(kind: type[str] | type[list] | type[dict], test: Callable[[int, int], bool]) -> Rule:
     return lambda v, limit, schema, inner: not isinstance(v, kind) or test(len(v), limit)
 
 

@@ -108,9 +108,9 @@ def run_confined(
                 process.kill()
             process.wait()
         lines = _lines(said)
-        texts = [_text(file, held.output_bytes) for file in (out, err)]
+        printed, complained = (_text(file, held.output_bytes) for file in (out, err))
     if not lines or "confined" not in lines[0]:
-        what = lines[0].get("cannot confine", "") if lines else texts[1].strip()[-200:]
+        what = lines[0].get("cannot confine", "") if lines else complained.strip()[-200:]
         raise UserError(
             f"this machine cannot confine a process ({what}); nothing was run",
             where="running code",
@@ -119,7 +119,7 @@ def run_confined(
     done = bool(lines[-1].get("done"))
     code_of_exit = process.returncode
     end: End = "timeout" if timed_out else "done" if done else "killed" if code_of_exit < 0 else "failed"
-    return Ran(end, *texts, [line for line in lines[1:] if "done" not in line])
+    return Ran(end, printed, complained, [line for line in lines[1:] if "done" not in line])
 
 
 # The jail's file is read before anything is locked; file 3 is where it answers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ipaddress
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -84,6 +85,13 @@ class HttpModel:
 
     def __repr__(self) -> str:
         return f"HttpModel({self.base_url!r}, {self.model!r}, api={self.api!r})"
+
+    def asking(self, **fields: Any) -> HttpModel:
+        """The same endpoint with further fields of each request, such as `response_format`; usage, limits and
+        cache are shared."""
+        other = copy.copy(self)
+        other._extra = {**self._extra, **fields}
+        return other
 
     def close(self) -> None:
         """Close the cache."""
