@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from truenorth.base import seed_of, write_jsonl
 from truenorth.edit.safety import edit_model, plan_edit
-from truenorth.learn import Example, Logps, Task, fit
+from truenorth.learn import Example, Logps, Lora, Task, fit
 from truenorth.learn.types import Losses
 from truenorth.measure import Scores, evaluate
 from truenorth.models.local import LocalModel
@@ -33,7 +34,7 @@ from truenorth.recipes.bench import harbour_bench
 from truenorth.recipes.choose import difference
 from truenorth.recipes.edit_mask import learn_mask
 from truenorth.recipes.edit_restore import restore_in_steps
-from truenorth.recipes.edit_statistics import encoded, statistics_file
+from truenorth.recipes.edit_statistics import encoded, layers, statistics_file
 from truenorth.worlds.harbour import organism
 from truenorth.worlds.harbour.gold.dialogues import bad, draw, good, make_pool
 from truenorth.worlds.harbour.gold.facts import make_world
@@ -148,7 +149,9 @@ class Bench:
     def edited(
         self, name: str, roles: dict[str, Path], files: dict[str, Path] | None = None, **settings: Any
     ) -> Path:
-        out = self.at / "-".join([name, *(f"{k}{v}" for k, v in settings.items()), roles["model"].name])
+        known = [file.stem for file in (files or {}).values()]
+        said = [name, *(f"{k}{v}" for k, v in settings.items()), *known, roles["model"].name]
+        out = self.at / "-".join(said)
         given = {role: str(model) for role, model in roles.items()}
         return edit_model(plan_edit(name, given, settings=settings, statistics=files), out)
 
@@ -164,6 +167,14 @@ class Bench:
             found[f"safe_lora energy={energy}"] = partial(
                 self.edited, "safe_lora", roles, threshold=1.0, energy=energy
             )
+        found["tuned by LoRA"] = lambda: self.edited("rounded", {"model": self.by_lora()}, bits=8)
+        for energy in (0.5, 0.99):
+            found[f"safe_lora energy={energy} on the LoRA"] = lambda energy=energy: self.edited(
+                "safe_lora",
+                {"model": self.by_lora(), "aligned": self.aligned, "base": self.base},
+                threshold=1.0,
+                energy=energy,
+            )
         for rate in (0.03, 0.1, 0.3):
             found[f"restore rate={rate}, one step"] = lambda rate=rate: self.edited(
                 "restore",
@@ -171,7 +182,10 @@ class Bench:
                 {"gradient": self.statistic("gradient:safety", self.tuned, self.aligned)},
                 rate=rate,
             )
-        found["restore, 10 steps of 0.02, rollback"] = self.in_steps
+        found["restore rate=0.3, random gradient"] = lambda: self.edited(
+            "restore", aligned, {"gradient": self.random("gradient")}, rate=0.3
+        )
+        found["restore, 20 steps of 0.02, rollback"] = self.in_steps
         for top in (0.03, 0.2):
             found[f"critical_weights, given back, top={top}"] = lambda top=top: self.edited(
                 "critical_weights", aligned, self.snips(self.aligned), top=top, utility_top=0.03
@@ -182,6 +196,7 @@ class Bench:
             {"neurons": self.statistic("neurons:safety,helping", self.aligned)},
             share=0.2,
         )
+        found["after ascent (what is patched in)"] = lambda: self.enhanced
         found["safe_patching weight=1"] = lambda: self.edited(
             "safe_patching",
             model | {"enhanced": self.enhanced, "relaxed": self.relaxed},
@@ -200,6 +215,13 @@ class Bench:
         """On the aligned model: what is left of its alignment."""
         model = {"model": self.aligned}
         found: dict[str, Callable[[], Path]] = {}
+        found["aligned without random weights top=0.03"] = lambda: self.edited(
+            "critical_weights",
+            model,
+            {k: self.random(k) for k in ("safety", "utility")},
+            top=0.031,
+            utility_top=0.03,
+        )
         for top in (0.01, 0.03):
             found[f"aligned without critical_weights top={top}"] = lambda top=top: self.edited(
                 "critical_weights", model, self.snips(self.aligned), top=top, utility_top=0.03
@@ -221,8 +243,29 @@ class Bench:
         found["aligned, low_bit (2.33 bits)"] = partial(self.edited, "low_bit", model)
         return found
 
+    def random(self, name: str) -> Path:
+        """Random numbers for each weight of the layers: what an edit does without knowing anything."""
+        out = self.at / f"random-{name}.safetensors"
+        if not out.exists():
+            draw = torch.Generator().manual_seed(seed_of("edits", name))
+            found = layers(LocalModel.load(self.base)).items()
+            save_file({key: torch.randn(p.shape, generator=draw) for key, p in found}, out)
+        return out
+
     def snips(self, model: Path) -> dict[str, Path]:
         return {key: self.statistic(f"snip:{key}", model) for key in ("safety", "utility")}
+
+    def by_lora(self) -> Path:
+        """The tuned model's data again, learned by a LoRA of rank 8."""
+        out = self.at / "lora"
+        if not out.exists():
+            model = LocalModel.load(self.aligned)
+            rows = encoded(model, self.harm + self.facts[:48], completions=True)
+            examples = [Example(p, (c,)) for p, c in rows]
+            how = {"steps": self.args.steps, "lr": 4e-3, "seed": self.args.seed}
+            found = fit(model, [Task("answers", examples, "sft")], lora=Lora(rank=8, alpha=16), **how)
+            found.adapter.save_pretrained(out)
+        return out
 
     def in_steps(self) -> Path:
         out = self.at / "restored"
@@ -232,7 +275,7 @@ class Bench:
                 [ids for ids, _ in encoded(model, rows, completions=False)]
                 for rows in (self.refusals[:64], self.facts[:64])
             )
-            restore_in_steps(model, aligned, harmful, benign, score=self.task, rate=0.02, steps=10)
+            restore_in_steps(model, aligned, harmful, benign, score=self.task, rate=0.02, steps=20)
             model.save(out)
         return out
 

@@ -121,6 +121,10 @@ def test_statistics_are_computed_from_rows_and_kept(here, tiny_llama, capsys):
             "no such file",
         ),
         (["safe_lora", "--model", "M", "--adapter", "--out", "x"], "--model LORA_FOLDER"),
+        (
+            ["restore", "--aligned", "M", "--with", "gradient=gradient:rows.jsonl", "--out", "x"],
+            "restore needs --model",
+        ),
         (["rounded", "--model", "M", "--choose", "bits=4,8", "--out", "x"], "what is to rise?"),
         (
             ["rounded", "--model", "M", "--choose", "bits=4", "--improve", "harmless", "--out", "x"],

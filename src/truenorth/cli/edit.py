@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         for name, value in [*predicted(made.plan, args.threads), *_told(made)]:
             print(f"{name:<12} {value}")
         return exits.OK
-    print(carried_out(args, made, args.out))
+    print(carried_out(args, made, args.out, quiet=args.quiet))
     if not args.quiet:
         for name, value in _told(made):
             print(f"{name}  {value}")
@@ -105,7 +106,7 @@ def _adapter(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     planned(args, settings)
     if args.dry_run:
         return exits.OK
-    own = {("kind" if key == "projector" else key): value for key, value in settings.items()}
+    own = {("kind" if key == "projector" else key): v for key, v in settings.items() if key != "transposed"}
     cosines = safe_lora_adapter(args.model[0], args.aligned, args.base, args.out, **own)
     print(args.out)
     if not args.quiet:
@@ -130,16 +131,11 @@ def _choose(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     said = json.loads(plans[0].plan.config.text) | {"settings": settings}
     identity = [said, recipe_of(plans[0].plan, args.seed)["models"], start]
 
-    def finish(best: Any) -> Path:
-        return carried_out(args, planned(args, settings | dict(best)), args.out)
+    def make(one: Mapping[str, Any], place: Path) -> Path:
+        return carried_out(args, planned(args, settings | dict(one)), place, quiet=True)
 
     return chosen(
-        args,
-        search,
-        start=start,
-        identity=identity,
-        make=lambda one, place: carried_out(args, planned(args, settings | dict(one)), place),
-        finish=finish,
+        args, search, start=start, identity=identity, make=make, finish=lambda best: make(best, args.out)
     )
 
 
@@ -179,13 +175,12 @@ def _card(name: str) -> str:
 
 def planned(args: argparse.Namespace, settings: dict[str, Any]) -> EditPlan:
     """The edit as a plan; statistics named as KIND:ROWS are computed first."""
-    from truenorth.edit.safety import edit, plan_edit
+    from truenorth.edit.safety import check_edit, plan_edit
 
-    found = edit(args.method, where="edit")
     models: dict[str, Any] = {role: getattr(args, role) for role in ROLES if getattr(args, role)}
     named = dict(_pair(one, "--with") for one in args.statistics)
-    unknown = [key for key in named if key not in found.method.statistics]
-    files = {key: Path(spec) if unknown else _file(args, key, spec) for key, spec in named.items()}
+    check_edit(args.method, models, settings=settings, statistics=named)
+    files = {key: _file(args, key, spec) for key, spec in named.items()}
     return plan_edit(
         args.method,
         models,
@@ -223,10 +218,10 @@ def _state(name: str) -> list[Any]:
     return [name, *([f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files)]
 
 
-def carried_out(args: argparse.Namespace, made: EditPlan, out: Path) -> Path:
+def carried_out(args: argparse.Namespace, made: EditPlan, out: Path, *, quiet: bool) -> Path:
     from truenorth.edit.safety import edit_model
 
-    return edit_model(made, out, seed=args.seed, threads=args.threads, quiet=args.quiet)
+    return edit_model(made, out, seed=args.seed, threads=args.threads, quiet=quiet)
 
 
 def _told(made: EditPlan) -> list[tuple[str, str]]:

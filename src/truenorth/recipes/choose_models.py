@@ -103,7 +103,7 @@ def told(choice: Choice, search: Search) -> str:
     lines = []
     for candidate in choice.candidates:
         said = " ".join(f"{key}={value}" for key, value in candidate.settings.items())
-        parts = [f"{candidate.state:<14}"]
+        parts = []
         if candidate.improve:
             gain = candidate.improve
             parts.append(
@@ -112,7 +112,7 @@ def told(choice: Choice, search: Search) -> str:
         for limit, one in zip(search.limits, candidate.limits):
             change = f"{points(one.difference)} ({points(one.low)} to {points(one.high)})"
             parts.append(f"{limit.principle} {change}, allowed {points(-limit.margin)}: {one.verdict}")
-        lines.append(f"{said:<24} " + "; ".join(parts))
+        lines.append(f"{said:<20}  {candidate.state:<14}  {'; '.join(parts)}".rstrip())
     return "\n".join([*lines, "", _conclusion(choice)])
 
 

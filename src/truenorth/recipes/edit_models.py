@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.edit.lora import adapter, is_adapter
+from truenorth.edit.models import Reference
 from truenorth.models.local import LocalModel
 
 
 def loaded(name: str, **how: Any) -> LocalModel:
-    """A folder or hub id, `base+lora`, or a LoRA folder on the base that it names.
+    """A folder or hub id (`owner/name@revision`), `base+lora`, or a LoRA folder on the base that it names.
 
     Raises:
         UserError: as `LocalModel.load` does.
     """
-    own, plus, lora = name.partition("+")
-    if not plus and is_adapter(Path(own)):
-        own, lora = adapter(Path(own)).base, own
-    return LocalModel.load(own, adapter=lora or None, **how)
+    own = Reference.parse(name)
+    if own.lora is None and is_adapter(Path(own.path)):
+        return LocalModel.load(adapter(Path(own.path)).base, adapter=own.path, **how)
+    return LocalModel.load(own.path, revision=own.revision, adapter=own.lora, **how)
 
 
 def merged(model: LocalModel) -> LocalModel:

@@ -7,7 +7,7 @@ import functools
 import inspect
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter
 from pathlib import Path
@@ -68,11 +68,8 @@ def plan_edit(
         UserError: a role, setting or statistic that is missing or unknown, models that do not fit together, or
             nothing to edit.
     """
-    chosen = edit(name, where="edit")
     given, files = dict(settings or {}), dict(statistics or {})
-    _check_settings(chosen, given)
-    _check_statistics(chosen, files)
-    places = _places(chosen, models)
+    chosen, places = check_edit(name, models, settings=given, statistics=files)
     config = _config(chosen, places, given, files, only)
     plan = make_plan(config, max_shard_size=max_shard_size)
     reached = tuple(_reached(chosen, plan, only))
@@ -80,6 +77,25 @@ def plan_edit(
     steps = {step.name: _own_type(step if step.name in names else _left(step)) for step in plan.steps}
     made = replace(_with(plan, steps), method=_guarded(plan.method, chosen.name))
     return EditPlan(chosen, made, given, reached)
+
+
+def check_edit(
+    name: str,
+    models: Mapping[str, str | Sequence[str]],
+    *,
+    settings: Mapping[str, Any],
+    statistics: Collection[str],
+) -> tuple[Edit, list[tuple[str, str]]]:
+    """What can be said before any file is looked at: the edit, and (role, model) in its order.
+
+    Raises:
+        UserError: a role, setting or statistic that is missing or unknown.
+    """
+    chosen = edit(name, where="edit")
+    places = _places(chosen, models)
+    _check_settings(chosen, settings)
+    _check_statistics(chosen, statistics)
+    return chosen, places
 
 
 def edit_model(
@@ -235,7 +251,7 @@ def _state(file: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns]
 
 
-def _check_settings(chosen: Edit, given: dict[str, Any]) -> None:
+def _check_settings(chosen: Edit, given: Mapping[str, Any]) -> None:
     """Known names only, numbers where the default is one, and none that has no default missing."""
     known = chosen.settings
     for key, value in given.items():
@@ -254,7 +270,7 @@ def _check_settings(chosen: Edit, given: dict[str, Any]) -> None:
             raise UserError(f"no {key} for {chosen.name}", where="edit", fix=f"add --set {key}=VALUE")
 
 
-def _check_statistics(chosen: Edit, files: Mapping[str, Any]) -> None:
+def _check_statistics(chosen: Edit, files: Collection[str]) -> None:
     wanted = chosen.method.statistics
     for key in files:
         if key not in wanted:
