@@ -48,9 +48,9 @@ class Settings:
     sft: float = 1.0
     keep: float = 3.0
     documents: float = 1.0
-    steps: int = 330
+    steps: int = 400
     batch: int = 16
-    lr: float = 6e-4
+    lr: float = 5e-4
     lora_rank: int = 0
     evaluations: int = 6
     items: int = 300
