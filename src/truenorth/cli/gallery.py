@@ -1,0 +1,76 @@
+"""Run every method on the model organism and put them side by side, with gold scores.
+
+    truenorth gallery --list
+    truenorth gallery --only dpo simpo kto --seeds 0 1 2 --jobs 2
+    truenorth gallery --fast                 a few rows, tiny: seconds, and numbers that mean nothing
+
+Rows are the presets of one table; each cell (a row under a seed) takes at most a minute of one core at the default
+size. Finished cells are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from truenorth.base import UserError
+from truenorth.cli import exits
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--list", action="store_true", help="the rows, one a line")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these rows")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="default: 0")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="cells at a time (default 1)")
+    parser.add_argument("--fast", action="store_true", help="a few rows, tiny, to see that it runs")
+    parser.add_argument("--presets", type=Path, metavar="FILE", help="another table of rows")
+    parser.add_argument("--items", type=int, metavar="N", help="questions a principle (default 100)")
+    parser.add_argument("--steps", type=int, metavar="N", help="of training (default 120)")
+    parser.add_argument("--world", metavar="DIR", help="a world made by `truenorth world build`")
+    parser.add_argument("--size", default="micro", metavar="NAME", help="of the organism (default micro)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/gallery, or runs/gallery-fast")
+
+
+def run(args: argparse.Namespace) -> int:
+    from truenorth.gallery.presets import chosen, presets
+
+    rows = presets(args.presets)
+    asked = chosen(rows, args.only, fast=args.fast)
+    if args.list:
+        for row in asked if args.only or args.fast else rows.values():
+            print(row.name)
+        return exits.OK
+    if args.jobs < 1 or len(set(args.seeds)) < len(args.seeds):
+        raise UserError("--jobs below 1, or a seed twice", where="gallery")
+    return _run(args, rows, asked)
+
+
+def _run(args: argparse.Namespace, rows: Any, asked: Any) -> int:
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from truenorth.gallery.cells import FAST, Size, run_gallery
+    from truenorth.gallery.page import write_gallery
+    from truenorth.gallery.words import console
+    from truenorth.worlds.harbour import organism
+
+    size = FAST if args.fast else Size()
+    given = {name: getattr(args, name) for name in ("items", "steps") if getattr(args, name)}
+    out = args.out or Path("runs") / ("gallery-fast" if args.fast else "gallery")
+    gallery = run_gallery(
+        out,
+        organism(args.size, args.world),
+        rows,
+        asked,
+        seeds=args.seeds,
+        size=replace(size, **given),
+        jobs=args.jobs,
+        quiet=args.quiet,
+    )
+    page = write_gallery(gallery, out)
+    Console().print(console(gallery))
+    print(page)
+    lost = [entry.name for entry in gallery.entries if entry.failed]
+    return exits.FAILED if lost else exits.OK

@@ -1,0 +1,125 @@
+"""The table of presets: what is run, with which settings, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from truenorth.base import UserError, find
+from truenorth.base.lines import read_yaml
+
+BASE = "base"
+KINDS = "truenorth.gallery.kinds"
+KEYS = ("kind", "method", "settings", "of", "baseline", "steps", "lr", "anchors", "fast", "about")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A row of the gallery.
+
+    Args:
+        kind: a module of `gallery.kinds`, which makes the model.
+        method: of that kind's catalogue; by default the row's name.
+        settings: of the method.
+        of: rows whose models it works on. `dpo@1` is the row `dpo` with the seed after this one's.
+        baseline: a second row it is compared with, beside the base model.
+        steps, lr: of training, in place of the gallery's.
+        anchors: hold the training to the model's own good answers and documents.
+        fast: part of the small run for CI.
+        about: a few words for people.
+    """
+
+    name: str
+    kind: str
+    method: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    of: tuple[str, ...] = ()
+    baseline: str = BASE
+    steps: int | None = None
+    lr: float | None = None
+    anchors: bool = True
+    fast: bool = False
+    about: str = ""
+
+    def identity(self) -> list[Any]:
+        """What its result depends on."""
+        return [self.kind, self.method, dict(self.settings), list(self.of), self.steps, self.lr, self.anchors]
+
+    def needs(self, seed: int) -> list[tuple[str, int]]:
+        """The cells that must be there first: row and seed."""
+        return [(name, seed + int(later or 0)) for name, _, later in (one.partition("@") for one in self.of)]
+
+
+def presets(file: str | Path | None = None) -> dict[str, Preset]:
+    """The rows by name, each checked: its kind and method exist, and what it names is in the table.
+
+    Args:
+        file: another table; by default the one that ships.
+
+    Raises:
+        UserError: with the line, for a row that is not one.
+    """
+    shipped = resources.files("truenorth.gallery").joinpath("presets.yaml")
+    text = Path(file).read_text(encoding="utf-8") if file else shipped.read_text(encoding="utf-8")
+    where = str(file or "presets.yaml")
+    source = read_yaml(text)
+    if source.problems or not isinstance(source.data, dict):
+        problem = source.problems[0].what if source.problems else "not a table of presets"
+        raise UserError(problem, where=where)
+    rows = {name: _preset(name, given or {}, where) for name, given in source.data.items()}
+    for row in rows.values():
+        unknown = [n for n in (*(o.partition("@")[0] for o in row.of), row.baseline) if n not in rows]
+        if unknown:
+            raise UserError(f"{row.name} names {unknown[0]}, which is no row", where=where)
+        find(KINDS, row.kind, where=where)
+    return rows
+
+
+def _preset(name: str, given: Mapping[str, Any], where: str) -> Preset:
+    odd = [key for key in given if key not in KEYS]
+    if odd or "kind" not in given:
+        what = f"unknown key {odd[0]!r}" if odd else "no kind"
+        raise UserError(what, where=f"{where}, {name}", expected=", ".join(KEYS))
+    return Preset(**{"name": name, "method": name, **given, "of": tuple(given.get("of", ()))})
+
+
+def chosen(rows: Mapping[str, Preset], only: Sequence[str] = (), *, fast: bool = False) -> list[Preset]:
+    """The rows asked for, in the order of the table; the base model is always among them.
+
+    Raises:
+        UserError: no such row.
+    """
+    unknown = [name for name in only if name not in rows]
+    if unknown:
+        raise UserError(f"no preset {unknown[0]!r}", where="--only", expected="one of " + ", ".join(rows))
+    return [
+        row
+        for row in rows.values()
+        if row.name == BASE or (row.name in only if only else row.fast or not fast)
+    ]
+
+
+def in_waves(rows: Mapping[str, Preset], asked: Sequence[tuple[str, int]]) -> list[list[tuple[str, int]]]:
+    """Cells and those they are made from, so that each wave needs only the waves before it.
+
+    Raises:
+        UserError: rows that need each other.
+    """
+    depth: dict[tuple[str, int], int] = {}
+
+    def deep(cell: tuple[str, int], above: tuple[str, ...]) -> int:
+        name, seed = cell
+        if name in above:
+            raise UserError(f"{name} is made from itself", where="presets")
+        if cell not in depth:
+            depth[cell] = 1 + max((deep(c, (*above, name)) for c in rows[name].needs(seed)), default=-1)
+        return depth[cell]
+
+    for cell in asked:
+        deep(cell, ())
+    return [
+        [c for c, at in depth.items() if at == wave] for wave in range(1 + max(depth.values(), default=-1))
+    ]

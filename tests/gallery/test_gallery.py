@@ -1,0 +1,208 @@
+"""The gallery: its table names what exists, cells are run once, and ranks are what intervals allow."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from truenorth.base import UserError, names
+from truenorth.cli.main import main
+from truenorth.edit.method import method
+from truenorth.gallery.cells import Size, folder_of, run_gallery
+from truenorth.gallery.kinds.objective import configured
+from truenorth.gallery.lessons import lessons
+from truenorth.gallery.page import gallery_page, write_gallery
+from truenorth.gallery.presets import KINDS, Preset, chosen, in_waves, presets
+from truenorth.gallery.stock import read_stock
+from truenorth.gallery.table import Asked, Entry, Gallery, Number, number, ranked
+from truenorth.learn.columns import check_columns
+from truenorth.learn.coupling import load_objective, needs
+from truenorth.learn.types import SCORED
+from truenorth.models.local import LocalModel
+from truenorth.stats import Paired
+from truenorth.stats.estimate import Estimate
+from truenorth.worlds.harbour import organism
+
+TINY = Size(prompts=70, samples=4, steps=2, batch=2, items=4, kl_prompts=4, max_tokens=24)
+# Objectives of policies without a row, and why; those of score heads train no policy.
+LEFT_OUT = {
+    "adpa": "stands beside another task",
+    "kl_anchor": "is the anchor of all rows",
+    "minillm": "wants fresh answers round by round",
+    "modpo": "wants the margin of another reward",
+    "sacpo": "wants the margin of a helpful model",
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs") / "gallery"
+
+
+@pytest.fixture(scope="module")
+def gallery(root: Path) -> Gallery:
+    rows = presets()
+    return run_gallery(root, organism(), rows, chosen(rows, ["dpo"]), size=TINY, quiet=True)
+
+
+def made(root: Path) -> dict[str, int]:
+    """When each receipt was written."""
+    return {str(file.relative_to(root)): file.stat().st_mtime_ns for file in root.glob("**/steps/*.json")}
+
+
+def test_every_row_names_a_kind_and_a_method_that_exist():
+    rows = presets()
+    assert {row.kind for row in rows.values()} <= set(names(KINDS))
+    for row in rows.values():
+        if row.kind == "objective":
+            configured(row)
+        elif row.kind == "edit":
+            assert method(row.method).name == row.method
+
+
+def test_every_objective_of_a_policy_has_a_row_or_a_reason():
+    shown = {row.method for row in presets().values() if row.kind == "objective"}
+    known = {
+        name
+        for name in names("truenorth.learn.objectives")
+        if needs(load_objective(name)).coupling not in SCORED
+    }
+    assert known - shown == set(LEFT_OUT)
+
+
+def test_two_cells_are_made_measured_and_compared(gallery: Gallery, root: Path):
+    by_name = {entry.name: entry for entry in gallery.entries}
+    assert set(by_name) == {"base", "dpo"}
+    base, dpo = by_name["base"], by_name["dpo"]
+    assert base.overall is not None
+    assert base.overall.gain.difference == 0
+    assert base.kl == 0
+    assert dpo.kl != 0
+    assert set(dpo.scores) == {"near", "far"}
+    assert {"harmless", "private", "honest", "steady"} <= set(dpo.scores["near"])
+    assert "facts" in dpo.abilities["far"]
+    assert dpo.cpu_s is not None
+    assert dpo.cpu_s < 60
+    assert (folder_of(root, "dpo", 0) / "model" / "model.safetensors").exists()
+
+
+def test_a_second_run_makes_nothing_again_and_a_changed_row_makes_only_itself(gallery: Gallery, root: Path):
+    rows, before = presets(), made(root)
+    again = run_gallery(root, organism(), rows, chosen(rows, ["dpo"]), size=TINY, quiet=True)
+    assert made(root) == before
+    assert [e.overall for e in again.entries] == [e.overall for e in gallery.entries]
+    rows["dpo"] = replace(rows["dpo"], settings={"beta": 0.3})
+    run_gallery(root, organism(), rows, [rows["base"], rows["dpo"]], size=TINY, quiet=True)
+    new = {file for file in made(root) if file not in before}
+    assert {file.split("/")[1] for file in new} == {"dpo-0"}
+    assert all(made(root)[file] == when for file, when in before.items())
+
+
+def test_the_shared_data_has_the_shape_that_every_objective_asks_for(gallery: Gallery, root: Path):
+    stock, model = read_stock(root / "stock", organism()), LocalModel.load(organism().model)
+    for row in presets().values():
+        if row.kind == "objective":
+            examples = lessons(model, row.method, stock)
+            assert examples, row.name
+            check_columns(needs(load_objective(row.method)), examples, where=row.name)
+
+
+def test_a_row_with_a_wrong_setting_says_so_and_others_go_on(gallery: Gallery, root: Path):
+    rows = presets()
+    rows["odd"] = Preset("odd", "objective", "dpo", {"gamma": 1})
+    rows["half"] = Preset("half", "edit", "expo", {"alpha": -0.5}, ("odd",))
+    asked = [rows["base"], rows["odd"], rows["half"]]
+    told = {e.name: e for e in run_gallery(root, organism(), rows, asked, size=TINY, quiet=True).entries}
+    assert "dpo has no setting 'gamma'" in told["odd"].failed
+    assert told["half"].failed == "made from odd, which failed"
+    assert told["base"].overall is not None
+
+
+def test_an_edit_of_another_row_is_measured_like_any_other(gallery: Gallery, root: Path):
+    rows = presets()
+    rows["back"] = Preset("back", "edit", "expo", {"alpha": -1.0}, ("dpo",), baseline="dpo")
+    asked = [rows["base"], rows["dpo"], rows["back"]]
+    told = {e.name: e for e in run_gallery(root, organism(), rows, asked, size=TINY, quiet=True).entries}
+    assert told["back"].failed == ""
+    assert told["back"].overall == told["base"].overall  # all of the change taken back: the base again
+    assert told["back"].versus is not None
+
+
+def gain(low: float, high: float) -> Number:
+    middle = (low + high) / 2
+    return Number(Estimate(0.5, 0.4, 0.6, 9), Paired(middle, low, high, 0.5, 9, ""))
+
+
+def test_rows_whose_intervals_overlap_share_their_ranks():
+    rows = {"a": (0.5, 0.7), "b": (0.3, 0.45), "c": (0.2, 0.35), "d": (-0.1, 0.1)}
+    entries = [Entry(name, "objective", name, (0,), overall=gain(*rows[name])) for name in "dcba"]
+    found = ranked([Entry("lost", "objective", "x", (), failed="no"), *entries])
+    assert [(e.name, e.rank) for e in found] == [
+        ("a", "1"),
+        ("b", "2–3"),
+        ("c", "2–3"),
+        ("d", "4"),
+        ("lost", "–"),
+    ]
+
+
+def test_a_question_asked_under_three_seeds_is_one_cluster():
+    keys = [Asked("near", "conduct", "honest", f"i{k}", f"e{k}") for k in range(8)]
+    base, own = dict.fromkeys(keys, 0.0), {key: float(i % 2) for i, key in enumerate(keys)}
+    once = number([base], [own], lambda key: True)
+    thrice = number([base] * 3, [own] * 3, lambda key: True)
+    assert thrice.gain.difference == once.gain.difference == 0.5
+    assert thrice.gain.high - thrice.gain.low > 0.85 * (once.gain.high - once.gain.low)
+
+
+def test_cells_come_after_those_they_are_made_from():
+    rows = {
+        "a": Preset("a", "objective", "dpo"),
+        "soup": Preset("soup", "edit", "linear", of=("a", "a@1")),
+        "far": Preset("far", "edit", "expo", of=("soup",)),
+    }
+    waves = in_waves(rows, [("far", 0)])
+    assert [sorted(wave) for wave in waves] == [[("a", 0), ("a", 1)], [("soup", 0)], [("far", 0)]]
+    rows["a"] = replace(rows["a"], of=("far",))
+    with pytest.raises(UserError, match="made from itself"):
+        in_waves(rows, [("far", 0)])
+
+
+def test_the_page_stands_alone_and_shows_no_markup_of_a_row(gallery: Gallery, tmp_path: Path):
+    bad = replace(gallery.entries[0], name="<script>alert(1)</script>", about="<b>bold</b>")
+    lost = Entry("lost", "objective", "x", (), failed="<i>no</i>")
+    odd = replace(gallery, entries=(bad, *gallery.entries[1:], lost))
+    page = write_gallery(odd, tmp_path).read_text()
+    assert not re.search(r"<script|<b>bold|<i>no|https?://", page)
+    assert "&lt;script&gt;" in page
+    told = json.loads((tmp_path / "gallery.json").read_text())
+    assert told["entries"][0]["overall"]["gain"].keys() >= {"difference", "low", "high", "p", "n"}
+    assert gallery_page(gallery).count("<tr>") > 4
+
+
+def test_the_command_lists_rows_and_refuses_unknown_ones(capsys: pytest.CaptureFixture[str]):
+    assert main(["gallery", "--list"]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["base", "sft"]
+    assert main(["gallery", "--only", "dpoo"]) == 2
+    assert "no preset 'dpoo'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a: {kind: objective, setings: {}}", "unknown key 'setings'"),
+        ("a: {method: dpo}", "no kind"),
+        ("a: {kind: objectiv}", "unknown name 'objectiv'"),
+        ("a: {kind: edit, of: [b]}", "names b, which is no row"),
+        ("- a", "not a table"),
+    ],
+)
+def test_a_table_with_a_mistake_is_refused(text: str, complaint: str, tmp_path: Path):
+    table = tmp_path / "rows.yaml"
+    table.write_text("base: {kind: base}\n" + text if text[0] != "-" else text)
+    with pytest.raises(UserError, match=re.escape(complaint)):
+        presets(table)
