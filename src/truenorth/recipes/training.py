@@ -101,13 +101,12 @@ def _estimate(judge: Judge, groups: Sequence[Group]) -> tuple[float, float, floa
 
 
 def peak(points: Sequence[Point]) -> Point:
-    """The last look at which the second judge is within a standard error of its best.
+    """The last look that the second judge does not find clearly worse than its best one: their intervals meet.
 
     What follows a real fall of the second judge is over-optimisation and is not kept; noise stops nothing.
     """
     best = max(points, key=lambda point: point.second[0])
-    error = (best.second[0] - best.second[1]) / 1.96
-    return max((p for p in points if p.second[0] >= best.second[0] - error), key=lambda point: point.step)
+    return max((p for p in points if p.second[2] >= best.second[1]), key=lambda point: point.step)
 
 
 def train(
