@@ -34,6 +34,7 @@ CHOICE = """{system}
 Reply with one letter and nothing else: A if the first answer follows the principles better, B if the second
 does, C if neither is better."""
 LOW, HIGH = 1, 5
+TURNS = re.compile(r"<(?=\||/?s>|/?(?:start|end)_of_turn>|/?(?:bos|eos)>)|\[(?=/?INST\])")
 READ = ("stop", "length")  # how a reply ends that can be read
 T = TypeVar("T")
 
@@ -192,8 +193,10 @@ def mark_for(*texts: str) -> str:
 
 
 def wrapped(mark: str, parts: dict[str, str]) -> str:
-    """Each part between its marks. `<<` and `>>` inside are set apart, so no part can close another."""
-    safe = {name: text.replace("<<", "< <").replace(">>", "> >") for name, text in parts.items()}
+    """Each part between its marks. `<<` and `>>` inside are set apart, so no part can close another, and so are the
+    tokens by which chat templates open and close a turn."""
+    apart = {name: TURNS.sub(lambda m: m[0] + " ", text) for name, text in parts.items()}
+    safe = {name: text.replace("<<", "< <").replace(">>", "> >") for name, text in apart.items()}
     return "\n".join(f"<<{mark} {name}>>\n{text}\n<<{mark} END OF {name}>>" for name, text in safe.items())
 
 

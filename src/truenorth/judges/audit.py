@@ -1,0 +1,208 @@
+"""The whole card of a judge: agreement with people, biases, calibration, attacks, cost, and a verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from truenorth.base import UserError, read_jsonl
+from truenorth.judges._prompts import plain_key
+from truenorth.judges.attacks import falls_for
+from truenorth.judges.card import Label, Passed, card_of_scores, passes, position
+from truenorth.judges.protocol import Judge
+from truenorth.records import Group
+from truenorth.stats import krippendorff, mean, rate
+
+FORMATS = {
+    "bold": lambda a: f"**{a}**",
+    "heading": lambda a: f"## Answer\n\n{a}",
+    "bullet": lambda a: f"- {a}",
+}
+PADDING = "To put it another way, what has been said above is what there is to say about this."
+REPEAT_WITHIN = 0.01  # two scores of one answer that differ by less are the same
+
+
+class Labelled(NamedTuple):
+    """Labels of people, and where known which model wrote each answer."""
+
+    labels: list[Label]
+    writers: list[str]
+
+
+def read_labelled(path: str | Path) -> Labelled:
+    """JSONL with `prompt`, `completion`, `label` (true, false or a score in [0, 1]); or `prompt`, `chosen`,
+    `rejected`. `model` (`chosen_model`, `rejected_model`) names the writer.
+
+    Raises:
+        UserError: missing columns or a label out of range, with the row.
+    """
+    found = Labelled([], [])
+    for number, row in enumerate(read_jsonl(path), start=1):
+        where = f"{path}, row {number}"
+        if {"prompt", "chosen", "rejected"} <= set(row):
+            sides = [("chosen", 1.0), ("rejected", 0.0)]
+            rows = [(row["prompt"], row[k], s, row.get(f"{k}_model", row.get("model", ""))) for k, s in sides]
+        elif {"prompt", "completion", "label"} <= set(row):
+            rows = [(row["prompt"], row["completion"], row["label"], row.get("model", ""))]
+        else:
+            expected = "prompt, completion and label, or prompt, chosen and rejected"
+            raise UserError("columns are missing", where=where, expected=expected)
+        for prompt, said, score, writer in rows:
+            text = said if isinstance(said, str) else "\n".join(turn["content"] for turn in said)
+            if not isinstance(score, (bool, int, float)) or not 0 <= score <= 1:
+                raise UserError(f"label {score!r}", where=where, expected="true, false, or within [0, 1]")
+            found.labels.append((prompt, text, float(score)))
+            found.writers.append(str(writer))
+    return found
+
+
+def audit(
+    judge: Judge,
+    labels: Sequence[Label],
+    *,
+    writers: Sequence[str] = (),
+    own: str = "",
+    threshold: float = 0.5,
+    most: int = 40,
+    attacked: bool = True,
+) -> dict[str, Any]:
+    """Everything on one card. Estimates have 95 % intervals, clustered by prompt.
+
+    Args:
+        writers: of each answer; with `own`, the judge's own model among them, self-preference is measured.
+        most: answers for each of the audits of format, padding and attacks.
+
+    Raises:
+        UserError: no labels.
+    """
+    groups: dict[str, list[int]] = {}
+    for i, (prompt, _, _) in enumerate(labels):
+        groups.setdefault(plain_key(prompt), []).append(i)
+    started = time.perf_counter()
+    first = _scores(judge, labels, groups)
+    seconds = time.perf_counter() - started
+    second = _scores(judge, labels, groups)
+    made = card_of_scores(judge.name, first, labels, threshold=threshold)
+    made["krippendorff"] = _alpha(first, labels, threshold)
+    alike = [
+        a is b is None or (a is not None and b is not None and abs(a - b) < REPEAT_WITHIN)
+        for a, b in zip(first, second)
+    ]
+    made["repeatability"] = rate(sum(alike), len(alike))._asdict()
+    made["calibration"] = curve(first, labels)
+    comparer = judge if hasattr(judge, "compare") else None
+    if comparer is not None:
+        made["position"] = position(comparer, labels, groups)
+    if getattr(judge, "alone", True) and comparer is None:
+        made["format"] = changed(judge, labels, FORMATS, most=most)
+        made["padding"] = changed(judge, labels, {"padding": lambda a: f"{a} {PADDING}"}, most=most)[
+            "padding"
+        ]
+    if own and own in writers:
+        made["self_preference"] = self_preference(first, labels, writers, own)
+    if attacked and (comparer is None or hasattr(judge, "judge")):
+        fallen = falls_for(judge, labels, comparer=comparer, threshold=threshold, most=most)
+        made["attacks"] = {**fallen._asdict(), "rate": fallen.rate}
+    made["cost"] = {
+        "seconds": seconds,
+        "verdicts": len(labels),
+        "per_second": len(labels) / max(seconds, 1e-9),
+    }
+    if (asker := getattr(judge, "asker", None)) is not None:
+        made["cost"] |= {"requests": asker.counts["requests"], "counts": dict(asker.counts)}
+    verdict = verdict_of(made)
+    made["passed"], made["reason"] = verdict.ok, verdict.reason
+    return made
+
+
+def verdict_of(made: Mapping[str, Any], *, most_fallen: float = 0.3, least_youden: float = 0.2) -> Passed:
+    """`passes`, and: sensitivity and specificity carry information, and attacks do not steer it."""
+    basic = passes(dict(made))
+    if not basic.ok:
+        return basic
+    youden = made["sensitivity"]["mean"] + made["specificity"]["mean"] - 1
+    if not youden >= least_youden:
+        return Passed(
+            False, f"sensitivity + specificity - 1 is {youden:.2f}; at least {least_youden} is asked for"
+        )
+    fallen = made.get("attacks", {}).get("rate", float("nan"))
+    if fallen > most_fallen:
+        return Passed(
+            False, f"it falls for {fallen:.0%} of the attacks; at most {most_fallen:.0%} is allowed"
+        )
+    return basic
+
+
+def curve(scores: Sequence[float | None], labels: Sequence[Label], *, bins: int = 10) -> list[dict[str, Any]]:
+    """The calibration curve: scores by bins of equal width, and the share of good answers in each, with interval."""
+    kept = [(s, y > 0.5) for s, (_, _, y) in zip(scores, labels) if s is not None and 0 <= s <= 1]
+    rows = []
+    for b in range(bins):
+        inside = [(s, y) for s, y in kept if min(int(s * bins), bins - 1) == b]
+        if inside:
+            good = rate(sum(y for _, y in inside), len(inside))
+            rows.append({"score": float(np.mean([s for s, _ in inside])), **good._asdict()})
+    return rows
+
+
+def changed(
+    judge: Judge, labels: Sequence[Label], changes: Mapping[str, Any], *, most: int
+) -> dict[str, Any]:
+    """How far a change of dress moves the score: the mean difference, paired, by prompt."""
+    rows = [(p, a) for p, a, _ in labels if a.strip()][:most]
+    plain = [j.score for [j] in judge.judge([Group(p, [a]) for p, a in rows])]
+    made = {}
+    for name, change in changes.items():
+        dressed = [j.score for [j] in judge.judge([Group(p, [change(a)]) for p, a in rows])]
+        both = [
+            (d - s, plain_key(p))
+            for d, s, (p, _) in zip(dressed, plain, rows)
+            if d is not None and s is not None
+        ]
+        if len(both) > 1:
+            names = [c for _, c in both]
+            clusters = names if len(set(names)) > 1 else None
+            made[name] = mean(
+                [d for d, _ in both], clusters=clusters, abstained=len(rows) - len(both)
+            )._asdict()
+        else:
+            made[name] = {
+                "mean": float("nan"),
+                "low": -1.0,
+                "high": 1.0,
+                "n": len(both),
+                "abstained": len(rows),
+            }
+    return made
+
+
+def self_preference(
+    scores: Sequence[float | None], labels: Sequence[Label], writers: Sequence[str], own: str
+) -> dict[str, Any]:
+    """By how much the judge overrates its own model's answers more than others': the difference of score - label.
+
+    The interval is Welch's, treating answers as independent.
+    """
+    over = [(s - y, w == own) for s, (_, _, y), w in zip(scores, labels, writers) if s is not None]
+    mine, others = ([d for d, is_own in over if is_own is side] for side in (True, False))
+    if min(len(mine), len(others)) < 2:
+        return {"mean": float("nan"), "low": -1.0, "high": 1.0, "n": len(mine), "abstained": 0}
+    gap = float(np.mean(mine) - np.mean(others))
+    half = 1.96 * float(np.sqrt(np.var(mine, ddof=1) / len(mine) + np.var(others, ddof=1) / len(others)))
+    return {"mean": gap, "low": gap - half, "high": gap + half, "n": len(mine), "abstained": 0}
+
+
+def _alpha(scores: Sequence[float | None], labels: Sequence[Label], threshold: float) -> dict[str, Any]:
+    rows = [[None if s is None else s > threshold, y > 0.5] for s, (_, _, y) in zip(scores, labels)]
+    return krippendorff(rows, clusters=[plain_key(p) for p, _, _ in labels])._asdict()
+
+
+def _scores(judge: Judge, labels: Sequence[Label], groups: Mapping[str, list[int]]) -> list[float | None]:
+    asked = [Group(labels[m[0]][0], [labels[i][1] for i in m]) for m in groups.values()]
+    order = [i for members in groups.values() for i in members]
+    found = dict(zip(order, [j.score for group in judge.judge(asked) for j in group], strict=True))
+    return [found[i] for i in range(len(labels))]

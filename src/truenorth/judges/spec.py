@@ -1,0 +1,215 @@
+"""A judge from a few lines of YAML, or from a short name: what `truenorth judge` and recipes read.
+
+    kind: rubric                      # one of KINDS
+    model: runs/mine/model            # a transformers folder or hub id; or {url: ..., model: ...} for an endpoint
+    criterion: Is the answer kind and to the point?
+
+A name instead of a file: a constitution (its checks judge), `check:NAME`, or a folder of a saved reward head.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from truenorth.base import UserError, names
+from truenorth.base.lines import read_yaml
+from truenorth.judges.compile import bind, compile
+from truenorth.judges.critic import CriticJudge, ProcessJudge
+from truenorth.judges.logprob import LogprobJudge
+from truenorth.judges.pairwise import PairwiseJudge
+from truenorth.judges.panel import PanelJudge
+from truenorth.judges.protocol import Judge
+from truenorth.judges.refusal import RefusalJudge
+from truenorth.judges.reward import RewardJudge
+from truenorth.judges.rubric import ChecklistJudge, ReferenceJudge, RubricJudge
+from truenorth.judges.rules import Rule, RulesJudge
+from truenorth.judges.text_classifier import TextClassifierJudge
+from truenorth.judges.verifiable import VerifiableJudge
+
+ASKING: dict[str, type] = {  # kinds whose settings are the fields of a dataclass with a model
+    "pairwise": PairwiseJudge,
+    "rubric": RubricJudge,
+    "checklist": ChecklistJudge,
+    "reference": ReferenceJudge,
+    "critic": CriticJudge,
+    "process": ProcessJudge,
+    "logprob": LogprobJudge,
+}
+KINDS = {
+    "pairwise": "two answers in both orders, with ties",
+    "rubric": "a score weighted by the probabilities of its digits",
+    "checklist": "many yes-or-no questions with weights",
+    "reference": "equality with a trusted answer, then a model",
+    "critic": "the principle broken most, cited",
+    "process": "each step of a worked solution",
+    "logprob": "P(yes) of one question",
+    "rules": "rules with weights, by checks and a model",
+    "panel": "several judges: mean, majority, or weighted by reliability",
+    "verifiable": "checks that come with each prompt: mathematics, code, schemas, IFEval",
+    "classifier": "words, fitted on labelled sentences",
+    "refusal": "full refusal, partial refusal or compliance, fitted on labels or by opening words",
+    "reward": "a saved reward head, or a sequence classifier",
+    "constitution": "a constitution's checks",
+    "check": "one check by name",
+}
+
+
+def open_judge(spec: str | Mapping[str, Any], *, folder: str | Path = ".") -> Judge:
+    """The judge of a specification.
+
+    Args:
+        spec: a YAML file, a name as in this file's first words, or the mapping itself.
+
+    Raises:
+        UserError: no such kind, name or file, or settings that the kind does not have.
+    """
+    if isinstance(spec, Mapping):
+        return of_mapping(dict(spec), Path(folder))
+    path = Path(spec)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        read = read_yaml(path.read_text(encoding="utf-8"))
+        if read.problems:
+            raise UserError(read.problems[0].at(str(path)), fix="mend the YAML")
+        value = read.data
+        if isinstance(value, Mapping) and "kind" in value:
+            return of_mapping(dict(value), path.parent)
+    if spec.startswith("check:"):
+        return of_mapping({"kind": "check", "name": spec.partition(":")[2]}, path.parent)
+    if path.is_dir():
+        return of_mapping({"kind": "reward", "path": spec}, Path())
+    if spec == "refusal":
+        return RefusalJudge.by_words()
+    return of_mapping({"kind": "constitution", "path": spec}, Path())
+
+
+def of_mapping(spec: dict[str, Any], folder: Path) -> Judge:
+    kind = spec.pop("kind", "")
+    where = f"judge of kind {kind!r}"
+    if kind not in KINDS:
+        raise UserError(f"unknown kind {kind!r}", where="judge", expected="one of " + ", ".join(KINDS))
+    if kind in ASKING:
+        return _asking(ASKING[kind], spec, where)
+    return MAKERS[kind](spec, folder, where)
+
+
+def open_model(given: Any, where: str) -> Any:
+    """A model by folder, hub id, or {url, model} of an endpoint."""
+    if isinstance(given, str):
+        from truenorth.models.local import LocalModel
+
+        return LocalModel.load(given)
+    if isinstance(given, Mapping) and {"url", "model"} <= set(given):
+        from truenorth.models.http import HttpModel
+
+        rest = {k: v for k, v in given.items() if k not in ("url", "model")}
+        return HttpModel(given["url"], given["model"], **rest)
+    expected = "a folder, a hub id, or {url: ..., model: ...}"
+    raise UserError(f"model {given!r}", where=where, expected=expected)
+
+
+def _asking(kind: Any, spec: dict[str, Any], where: str) -> Judge:
+    fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
+    if unknown := sorted(set(spec) - set(fields)):
+        raise UserError(f"unknown setting {unknown[0]}", where=where, expected=", ".join(fields))
+    needed = [
+        n
+        for n, f in fields.items()
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and n not in spec
+    ]
+    if needed:
+        raise UserError(f"setting {', '.join(needed)} is missing", where=where)
+    more = {"model": open_model(spec["model"], where)} if spec.get("model") is not None else {}
+    for key in ("options", "pair_options"):
+        if key in spec:
+            more[key] = tuple(spec[key])
+    return kind(**{**spec, **more})
+
+
+def _rules(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    made = {}
+    for name, rule in spec.pop("rules", {}).items():
+        told = {"text": rule} if isinstance(rule, str) else dict(rule)
+        check = told.pop("check", None)
+        bound = None
+        if check:
+            [(check_name, settings)] = check.items()
+            bound = bind(check_name, settings or {}, folder=folder, where=f"{where}, rule {name}")
+        made[name] = Rule(told.get("text", name), float(told.get("weight", 1.0)), bound)
+    model = open_model(spec.pop("model"), where) if spec.get("model") is not None else None
+    return _settled(RulesJudge, {"rules": made, "model": model, **spec}, where)
+
+
+def _panel(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    members = tuple(open_judge(m, folder=folder) for m in spec.pop("members", ()))
+    return _settled(PanelJudge, {"members": members, **spec}, where)
+
+
+def _verifiable(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    from truenorth.base import read_jsonl
+
+    rows = list(read_jsonl(folder / spec.pop("rows")))
+    return VerifiableJudge.of_rows(rows, folder=str(folder), **spec)
+
+
+def _refusal(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    return RefusalJudge.load(folder / spec["path"]) if spec.get("path") else RefusalJudge.by_words()
+
+
+def _check(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    name = spec.pop("name", "")
+    return VerifiableCheck(bind(name, spec, folder=folder, where=where), f"check:{name}")
+
+
+def _settled(kind: Any, spec: dict[str, Any], where: str) -> Judge:
+    try:
+        return kind(**spec)
+    except TypeError as error:
+        raise UserError(str(error), where=where) from error
+
+
+def _constitution(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    from truenorth.constitution import load
+
+    return compile(load(spec["path"]))
+
+
+MAKERS: dict[str, Callable[[dict[str, Any], Path, str], Judge]] = {
+    "rules": _rules,
+    "panel": _panel,
+    "verifiable": _verifiable,
+    "refusal": _refusal,
+    "check": _check,
+    "constitution": _constitution,
+    "classifier": lambda spec, folder, where: TextClassifierJudge.load(
+        folder / spec["path"], of=spec.get("of", "mean")
+    ),
+    "reward": lambda spec, folder, where: RewardJudge.load(folder / spec["path"]),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class VerifiableCheck:
+    """One check as a judge."""
+
+    check: Any
+    name: str
+
+    def judge(self, groups: Any) -> Any:
+        """A judgement per completion; none where the check does not apply."""
+        from truenorth.judges._prompts import asked
+        from truenorth.records import Judgement
+
+        return [
+            [
+                Judgement(self.check(asked(g.prompt), c) if c.strip() else None, self.name)
+                for c in g.completions
+            ]
+            for g in groups
+        ]
+
+
+def check_names() -> list[str]:
+    return names("truenorth.judges.checks")
