@@ -80,8 +80,11 @@ def test_two_cells_are_made_measured_and_compared(gallery: Gallery, root: Path):
     base, dpo = by_name["base"], by_name["dpo"]
     assert base.overall is not None
     assert base.overall.gain.difference == 0
-    assert base.kl == 0
-    assert dpo.kl != 0
+    assert base.overall.gain.low == base.overall.gain.high == 0
+    assert base.kl is not None
+    assert base.kl.mean == 0
+    assert dpo.kl is not None
+    assert dpo.kl.low < dpo.kl.mean < dpo.kl.high
     assert set(dpo.scores) == {"near", "far"}
     assert {"harmless", "private", "honest", "steady"} <= set(dpo.scores["near"])
     assert "facts" in dpo.abilities["far"]
@@ -128,7 +131,9 @@ def test_an_edit_of_another_row_is_measured_like_any_other(gallery: Gallery, roo
     asked = [rows["base"], rows["dpo"], rows["back"]]
     told = {e.name: e for e in run_gallery(root, organism(), rows, asked, size=TINY, quiet=True).entries}
     assert told["back"].failed == ""
-    assert told["back"].overall == told["base"].overall  # all of the change taken back: the base again
+    assert told["back"].overall is not None
+    assert told["base"].overall is not None
+    assert abs(told["back"].overall.gain.difference) < 0.05  # all of the change taken back: the base again
     assert told["back"].versus is not None
 
 

@@ -93,7 +93,7 @@ def run_gallery(
     if organism.adapter:
         raise UserError(f"{organism.name} is an adapter", where="gallery", fix="choose micro, nano or mini")
     make_stock(root / "stock", organism, size.settings(), quiet=quiet)
-    wanted = [(row.name, seed) for row in asked for seed in seeds]
+    wanted = [(row.name, seed) for row in asked for seed in row.under(seeds)]
     failed: dict[Cell, str] = {}
     waves = in_waves(rows, wanted)
     left = sum(map(len, waves))

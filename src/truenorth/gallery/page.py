@@ -33,6 +33,7 @@ def gallery_page(gallery: Gallery) -> str:
         "score": words.score,
         "range": words.score_interval,
         "colour": words.colour,
+        "distance": words.distance_interval,
         "title": words.title,
         "plain": plain,
         "strip": lambda entry: strip(entry, scale),

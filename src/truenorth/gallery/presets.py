@@ -48,6 +48,10 @@ class Preset:
         """What its result depends on."""
         return [self.kind, self.method, dict(self.settings), list(self.of), self.steps, self.lr, self.anchors]
 
+    def under(self, seeds: Sequence[int]) -> tuple[int, ...]:
+        """The seeds it runs under: nothing of the base model is drawn, so it stands once."""
+        return (0,) if self.kind == BASE else tuple(seeds)
+
     def needs(self, seed: int) -> list[tuple[str, int]]:
         """The cells that must be there first: row and seed."""
         return [(name, seed + int(later or 0)) for name, _, later in (one.partition("@") for one in self.of)]

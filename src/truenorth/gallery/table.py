@@ -44,7 +44,7 @@ class Entry:
         overall: all conduct questions, near and far.
         scores: set -> principle -> score; abilities: set -> ability -> score.
         best, worst: the ranks that its interval leaves open, 1 the highest; None where it failed.
-        kl: nats an answer, from the base; the mean over seeds.
+        kl: nats an answer, from the base; mean and interval are those of the seeds, averaged.
         cpu_s: of making its model, without those it is made from; the mean over seeds.
         versus: the gain on its own baseline, where that is not the base.
         failed: why there are no numbers.
@@ -62,7 +62,7 @@ class Entry:
     scores: Mapping[str, Mapping[str, Number]] = field(default_factory=dict)
     abilities: Mapping[str, Mapping[str, Number]] = field(default_factory=dict)
     versus: Paired | None = None
-    kl: float | None = None
+    kl: Estimate | None = None
     cpu_s: float | None = None
     measure_cpu_s: float | None = None
     best: int | None = None
@@ -104,6 +104,7 @@ def gather(
     views: dict[tuple[str, int], View] = {}
     answers: dict[tuple[str, int], dict[Asked, float]] = {}
     wanted = [(name, seed) for row in rows for name in (row.name, row.baseline) for seed in seeds]
+    wanted.append((BASE, 0))
     for name, seed in wanted:
         place = folder_of(root, name, seed)
         if (name, seed) in failed or (name, seed) in views or not (place / "manifest.json").exists():
@@ -140,12 +141,12 @@ def _row(
 ) -> Entry:
     told: dict[str, Any] = {name: getattr(preset, name) for name in ("name", "kind", "method", "about", "of")}
     told |= {"settings": dict(preset.settings), "baseline": preset.baseline}
-    done = tuple(seed for seed in seeds if (preset.name, seed) in answers)
-    if not done:
-        why = next((failed[preset.name, s] for s in seeds if (preset.name, s) in failed), "not run")
+    done = tuple(seed for seed in preset.under(seeds) if (preset.name, seed) in answers)
+    if not done or (BASE, 0) not in answers:
+        why = next((why for (name, _), why in failed.items() if name == preset.name), "not run")
         return Entry(**told, seeds=(), failed=why)
     own = [answers[preset.name, s] for s in done]
-    base = [answers[BASE, s] for s in done]
+    base = [answers[BASE, 0]] * len(done)
     costs = [views[preset.name, s].costs() for s in done]
     return Entry(
         **told,
@@ -154,10 +155,16 @@ def _row(
         scores=_by_principle(base, own, "conduct"),
         abilities=_by_principle(base, own, "ability"),
         versus=_versus(preset, done, own, answers),
-        kl=float(np.mean([views[preset.name, s].rows("kl")[0].data["mean"] for s in done])),
+        kl=_distance([views[preset.name, s].rows("kl")[0].data for s in done]),
         cpu_s=round(float(np.mean([c["weights"].cpu_s for c in costs])), 2),
         measure_cpu_s=round(float(np.mean([c["gold"].cpu_s + c["kl"].cpu_s for c in costs])), 2),
     )
+
+
+def _distance(told: Sequence[Mapping[str, Any]]) -> Estimate:
+    """The same questions under every seed: intervals are averaged, not narrowed."""
+    middle, low, high = (float(np.mean([one[key] for one in told])) for key in ("mean", "low", "high"))
+    return Estimate(middle, low, high, told[0]["n"])
 
 
 def _versus(preset: Preset, seeds: Sequence[int], own: Any, answers: Any) -> Paired | None:
@@ -181,6 +188,8 @@ def number(first: Sequence[dict[Asked, float]], second: Sequence[dict[Asked, flo
     if not both:
         raise UserError("no answers to compare", where="gallery")
     before, after, clusters = (list(column) for column in zip(*both))
+    if all(a is b for a, b in zip(first, second)):  # against itself there is nothing uncertain
+        return Number(mean(after, clusters=clusters), Paired(0.0, 0.0, 0.0, 1.0, len(after), "itself"))
     return Number(mean(after, clusters=clusters), paired(before, after, clusters=clusters))
 
 

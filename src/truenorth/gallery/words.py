@@ -8,12 +8,12 @@ from rich.text import Text
 from truenorth.gallery.table import Entry, Gallery, Number
 from truenorth.report.schema import PairedValue, Value
 from truenorth.report.words import NONE, difference, interval, number, plain, shown
-from truenorth.stats import Paired
+from truenorth.stats import Estimate, Paired
 
 
 def gained(gain: Paired | None) -> str:
     """ "+12 points (+8.1 to +16)"."""
-    if gain is None:
+    if gain is None or gain.test == "itself":
         return NONE
     value = PairedValue.model_validate(gain._asdict())
     low, high = (f"{100 * v:+.1f}".replace("-", "−") for v in (gain.low, gain.high))
@@ -26,6 +26,11 @@ def score(found: Number) -> str:
 
 def score_interval(found: Number) -> str:
     return interval(Value.model_validate(found.value._asdict()), "rate")
+
+
+def distance_interval(found: Estimate) -> str:
+    """ "0.12 to 0.3" nats."""
+    return interval(Value.model_validate(found._asdict()))
 
 
 def colour(gain: Paired) -> str:
@@ -59,7 +64,7 @@ def console(gallery: Gallery) -> Table:
             Text(f"{100 * n.gain.difference:+.1f}", style[colour(n.gain)]) for n in abilities(e).values()
         ]
         told = Text(gained(e.overall.gain), style[colour(e.overall.gain)])
-        kl, cpu = plain(e.kl or 0.0), plain(e.cpu_s or 0.0)
+        kl, cpu = plain(e.kl.mean if e.kl else 0.0), plain(e.cpu_s or 0.0)
         table.add_row(e.rank, Text(e.name), score(e.overall), told, *costs, kl, cpu)
     return table
 
