@@ -47,8 +47,13 @@ class Size:
 
     def settings(self) -> Settings:
         """Those of the main job that the shared data depends on."""
-        sizes = {"prompts": self.prompts, "samples": self.samples, "max_tokens": self.max_tokens}
-        return Settings(**sizes, held_prompts=0, seed=self.data_seed)
+        return Settings(
+            prompts=self.prompts,
+            samples=self.samples,
+            max_tokens=self.max_tokens,
+            held_prompts=0,
+            seed=self.data_seed,
+        )
 
 
 FAST = Size(prompts=110, samples=5, steps=4, batch=4, items=6, kl_prompts=8)

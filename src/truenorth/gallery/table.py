@@ -114,7 +114,7 @@ def gather(
             views[name, seed], answers[name, seed] = view, _answers(view)
     entries = [_row(row, seeds, views, answers, failed) for row in rows]
     stock = View.read(root / "stock")
-    data = {"rows": {step.name: step.rows for step in stock.steps}, "counts": stock.counts()}
+    data: dict[str, Any] = {"rows": {s.name: s.rows for s in stock.steps}, "counts": stock.counts()}
     data["cpu_s"] = round(sum(step.cost.cpu_s for step in stock.steps), 1)
     return Gallery(
         ranked(entries), asdict(size), tuple(seeds), data, machine(), round(os.getloadavg()[0], 1),

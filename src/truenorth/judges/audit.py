@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from truenorth.base import UserError, read_jsonl
 from truenorth.judges._prompts import plain_key
 from truenorth.judges.attacks import falls_for
-from truenorth.judges.card import Label, Passed, card_of_scores, passes, position
+from truenorth.judges.card import Comparer, Label, Passed, card_of_scores, passes, position
 from truenorth.judges.protocol import Judge
 from truenorth.records import Group
 from truenorth.stats import krippendorff, mean, rate
@@ -94,7 +94,7 @@ def audit(
     ]
     made["repeatability"] = rate(sum(alike), len(alike))._asdict()
     made["calibration"] = curve(first, labels)
-    comparer = judge if hasattr(judge, "compare") else None
+    comparer = cast(Comparer, judge) if hasattr(judge, "compare") else None
     if comparer is not None:
         made["position"] = position(comparer, labels, groups)
     if getattr(judge, "alone", True) and comparer is None:

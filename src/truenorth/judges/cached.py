@@ -154,4 +154,5 @@ def _to_json(j: Judgement) -> list[Any]:
 
 
 def _of_json(row: list[Any]) -> Judgement:
-    return Judgement(*row[:5], parts=tuple(_of_json(part) for part in row[5]))
+    score, judge, principle, reason, raw, parts = row
+    return Judgement(score, judge, principle, reason, raw, tuple(_of_json(part) for part in parts))

@@ -131,7 +131,7 @@ def _asking(kind: Any, spec: dict[str, Any], where: str) -> Judge:
 def _rules(spec: dict[str, Any], folder: Path, where: str) -> Judge:
     made = {}
     for name, rule in spec.pop("rules", {}).items():
-        told = {"text": rule} if isinstance(rule, str) else dict(rule)
+        told: dict[str, Any] = {"text": rule} if isinstance(rule, str) else dict(rule)
         check = told.pop("check", None)
         bound = None
         if check:

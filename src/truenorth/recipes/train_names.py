@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 # Their name -> ours.
 ALIASES = {
     "model_name_or_path": "model",
@@ -184,4 +186,21 @@ CANNOT = {
     "use_weighting": "that is the objective wpo",
 }
 # Values that ask for nothing; the last three are adam_epsilon's own.
-OFF = (None, False, "", "no", "none", "false", "False", "0", 0, 0.0, "0.0", [], (), 1e-8, "1e-8", "1e-08")
+OFF: tuple[Any, ...] = (
+    None,
+    False,
+    "",
+    "no",
+    "none",
+    "false",
+    "False",
+    "0",
+    0,
+    0.0,
+    "0.0",
+    [],
+    (),
+    1e-8,
+    "1e-8",
+    "1e-08",
+)
