@@ -56,9 +56,9 @@ def test_each_fault_is_mended_and_counted(fault: str) -> None:
 
 
 def test_under_all_faults_at_once_nothing_is_lost_and_everything_is_counted() -> None:
-    behaviour = Behaviour(seed=2, fault_rate=0.4, refusal_rate=0.1, slow_s=0.4)
+    behaviour = Behaviour(seed=2, fault_rate=0.4, refusal_rate=0.1, slow_s=0.9)
     with serving(behaviour) as url:
-        asked = model(url, timeout_s=0.3, retries=3)
+        asked = model(url, timeout_s=0.6, retries=3)
         answers = [row[0] for row in asked.sample(PROMPTS)]
     refused = [is_refused(p, 0.1) for p in PROMPTS]
     assert len(answers) == len(PROMPTS)
@@ -75,7 +75,9 @@ def test_under_all_faults_at_once_nothing_is_lost_and_everything_is_counted() ->
     errors = sum(a.finish == "error" for a in answers)
     assert errors == usage.errors > 0  # three retries are not always enough at this rate
     assert usage.answered + usage.errors == len(PROMPTS)
-    assert usage.requests == behaviour.counts["requests"] == usage.answered + sum(usage.by_kind.values())
+    assert usage.requests == usage.answered + sum(usage.by_kind.values())
+    # on a busy machine a request may time out before it reaches the server
+    assert usage.requests - usage.by_kind["timeout"] <= behaviour.counts["requests"] <= usage.requests
     assert usage.retries == usage.requests - len(PROMPTS)
     assert usage.refusals == sum(a.finish == "refusal" for a in answers)
 
