@@ -66,3 +66,15 @@ def test_an_error_in_a_thread_is_the_callers_error(model, three_threads):
     with pytest.raises(ZeroDivisionError):
         share(model.module, work, [3, 2, 0, 1])
     assert torch.get_num_threads() == 3
+
+
+def test_many_answers_to_one_prompt_are_cut_into_batches_and_stay_in_order(model, three_threads):
+    prompts = [[{"role": "user", "content": f"What is {n} plus 21?"}] for n in (12, 13, 12)]
+    small = LocalModel.of(model.module, model.tokenizer, name="small batches", batch_rows=8)
+    whole = LocalModel.of(model.module, model.tokenizer, name="one batch", batch_rows=512)
+    ticks: list[int] = []
+    cut = small.sample(prompts, 30, max_tokens=24, tick=ticks.append)
+    assert sum(ticks) == len(prompts)
+    assert [len(group) for group in cut] == [30, 30, 30]
+    uncut = whole.sample(prompts, 30, max_tokens=24)
+    assert [[c.text for c in group] for group in cut] == [[c.text for c in group] for group in uncut]

@@ -176,29 +176,28 @@ class LocalModel:
         ids = self.codec.prompt_ids(prompts)
         too_long = self._overlong([len(row) for row in ids], 1, overlong)
         starts = [row or self._start_ids() for row in ids]
-        asks: list[Ask] = []
-        askers: list[list[int]] = []  # equal prompts have equal answers: asked once
-        number: dict[tuple[str, tuple[int, ...]], int] = {}
+        askers: dict[
+            tuple[str, tuple[int, ...]], list[int]
+        ] = {}  # equal prompts have equal answers: asked once
         for i, row in enumerate(starts):
-            if i in too_long:
-                continue
-            text = prompt_text(prompts[i])
-            ask = number.setdefault((text, tuple(row)), len(asks))
-            if ask == len(asks):
-                room = max_tokens if self.context is None else min(max_tokens, self.context - len(row))
-                asks.append(Ask(row, [seed_of(seed, text, k) for k in range(n)], room))
-                askers.append([])
-            askers[ask].append(i)
-
-        answers: list[list[Completion]] = [[] for _ in prompts]
-        for i, why in too_long.items():
-            answers[i] = [Completion("", finish="error", error=why)] * n
+            if i not in too_long:
+                askers.setdefault((prompt_text(prompts[i]), tuple(row)), []).append(i)
+        asks: list[Ask] = []
+        whose: list[
+            list[int]
+        ] = []  # the rows that an ask is for; many answers to one prompt are several asks
+        for (text, row), rows in askers.items():
+            room = max_tokens if self.context is None else min(max_tokens, self.context - len(row))
+            seeds = [seed_of(seed, text, k) for k in range(n)]
+            cuts = range(0, n, self.batch_rows)
+            asks += [Ask(row, seeds[at : at + self.batch_rows], room) for at in cuts]
+            whose += [rows] * len(cuts)
         batches = plan(asks, batch_tokens=self.batch_tokens, batch_rows=self.batch_rows)
         shared = bool(asks) and self.shares_prompts
 
         def drawn(module: Any, batch: Sequence[int]) -> list[list[Completion]]:
-            chosen = [prompts[askers[a][0]] for a in batch]
-            rows = sample_batch(
+            chosen = [prompts[whose[a][0]] for a in batch]
+            groups = sample_batch(
                 module,
                 [asks[a] for a in batch],
                 eos_ids=self.eos_ids,
@@ -209,19 +208,26 @@ class LocalModel:
                 shared=shared,
             )
             found = []
-            for a, prompt, group in zip(batch, chosen, rows, strict=True):
+            for a, prompt, group in zip(batch, chosen, groups, strict=True):
                 texts = [_cut(self.codec.text(prompt, asks[a].ids, row.tokens), stop) for row in group]
                 found.append([Completion(t, r.tokens, r.logprob, r.finish) for t, r in zip(texts, group)])
             return found
 
+        parts: list[list[Completion]] = [[] for _ in asks]
+
         def done(k: int, groups: list[list[Completion]]) -> None:
             for a, group in zip(batches[k], groups, strict=True):
-                for i in askers[a]:
-                    answers[i] = list(group)
+                parts[a] = group
             if tick is not None:
-                tick(sum(len(askers[a]) for a in batches[k]))
+                tick(sum(len(whose[a]) for a in batches[k] if a == 0 or whose[a] is not whose[a - 1]))
 
         share(self.module, drawn, batches, done)
+        answers: list[list[Completion]] = [[] for _ in prompts]
+        for rows, part in zip(whose, parts, strict=True):
+            for i in rows:
+                answers[i] = answers[i] + part
+        for i, why in too_long.items():
+            answers[i] = [Completion("", finish="error", error=why)] * n
         if too_long and tick is not None:
             tick(len(too_long))
         return answers
