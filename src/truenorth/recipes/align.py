@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from truenorth.base import UserError, write_text
 from truenorth.engine import Run, progress
 from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
-from truenorth.recipes.conclusion import conclude
-from truenorth.recipes.job import Job
+from truenorth.recipes.conclusion import STEPS, conclude
+from truenorth.recipes.job import Job, Judges
 from truenorth.recipes.measuring import measure, signal_rows
+from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import answer, choose, revised, value
 from truenorth.recipes.training import Point, Watch, peak, tasks_of, train
 from truenorth.recipes.trust import check_cards
-from truenorth.records import Row
+from truenorth.records import Prompt, Row
 from truenorth.report import model_card, write_report
 
 LEAST_PAIRS = 20
@@ -69,27 +71,71 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
     )
     _enough(data, verdicts)
 
+    asked = [r.data["prompt"] for r in watched]
+
     def make_weights(folder: Path) -> None:
-        texts = own_documents(model, len(data), settings.seed) if job.documents else []
-        policy = job.load()
-        watch = Watch([r.data["prompt"] for r in watched], judges.proxy, judges.second, model)
-        with progress("training", total=settings.steps, quiet=quiet) as bar:
-
-            def on_step(numbers: dict[str, float]) -> None:
-                run.metrics(**step_numbers(numbers))
-                bar.tick()
-                bar.note(f"loss {numbers['loss']:.3f}")
-
-            tasks = tasks_of(policy, data, texts, settings)
-            points = train(policy, tasks, watch, settings, scratch=run.scratch(), on_step=on_step)
-        kept = peak(points[1:]).step
-        for point in points:
-            run.metrics(**point_numbers(point), kept=int(point.step == kept))
-        policy.save(folder)
+        learn(job, run, job.load(), model, judges, data, asked, settings, quiet=quiet).save(folder)
 
     weights = run.step_files("weights", [data, watched, job.inputs, asdict(settings)], make_weights)
     aligned = LocalModel.load(job.model, adapter=weights) if settings.lora_rank else LocalModel.load(weights)
-    bench = job.bench(model, run)
+    return tell(job, run, model, aligned, weights, judges, data, quiet=quiet)
+
+
+def learn(
+    job: Job,
+    run: Run,
+    policy: LocalModel,
+    start: LocalModel,
+    judges: Judges,
+    data: Sequence[Row],
+    watched: Sequence[Prompt],
+    settings: Settings,
+    *,
+    quiet: bool = False,
+) -> LocalModel:
+    """Train `policy` on chosen answers inside a step of the run; it is left with the weights of the peak.
+
+    Args:
+        start: the model before: KL is to it, and the documents to be held to are its own.
+        watched: prompts that only watch the training.
+    """
+    texts = own_documents(start, len(data), settings.seed) if job.documents else []
+    watch = Watch(watched, judges.proxy, judges.second, start)
+    with progress("training", total=settings.steps, quiet=quiet) as bar:
+
+        def on_step(numbers: dict[str, float]) -> None:
+            run.metrics(**step_numbers(numbers))
+            bar.tick()
+            bar.note(f"loss {numbers['loss']:.3f}")
+
+        tasks = tasks_of(policy, data, texts, settings)
+        points = train(policy, tasks, watch, settings, scratch=run.scratch(), on_step=on_step)
+    kept = peak(points[1:]).step
+    for point in points:
+        run.metrics(**point_numbers(point), kept=int(point.step == kept))
+    return policy
+
+
+def tell(
+    job: Job,
+    run: Run,
+    model: LocalModel,
+    aligned: LocalModel,
+    weights: Path,
+    judges: Judges,
+    data: Sequence[Row],
+    *,
+    steps: Sequence[str] = STEPS,
+    trained: str = "weights",
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Measure the model before and after on what was held out, and write report, card and the model itself.
+
+    Args:
+        steps: of the run that made rows, as the report shows them.
+        trained: the step of the run that trained what is told of.
+    """
+    settings, bench = job.settings, job.bench(model, run)
     questions = 2 * sum(map(len, [*bench.conduct.values(), *bench.abilities.values()]))
     with progress("measuring", total=questions, quiet=quiet) as bar:
         models: dict[str, tuple[LocalModel, Any]] = {
@@ -102,7 +148,7 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
             [data, weights, SIGNAL_ITEMS],
             lambda: signal_rows(judges.proxy, bench, measured, each=SIGNAL_ITEMS),
         )
-    report = conclude(job, run, bench, measured, judges, data, signals)
+    report = conclude(job, run, bench, measured, judges, data, signals, steps=steps, trained=trained)
     if job.finish:
         report = job.finish(report, run, models, measured)
     card = model_card(report)

@@ -1,0 +1,85 @@
+"""Training on rows: pairs by a preference objective, single answers by imitation; anchored and watched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from truenorth.base import UserError
+from truenorth.judges import Judge
+from truenorth.models.local import LocalModel
+from truenorth.recipes.align import learn
+from truenorth.recipes.run_check import Bound
+from truenorth.recipes.run_work import Load, Rows, Work, as_lesson, distinct, second_of
+from truenorth.recipes.settings import Settings
+
+SINGLE = "sft"
+
+
+def train(
+    rows: Rows,
+    model: LocalModel,
+    judge: Judge,
+    work: Work,
+    *,
+    objective: str | None = None,
+    beta: float | None = None,
+    sft: float | None = None,
+    keep: float | None = None,
+    documents: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    lora_rank: int | None = None,
+    evaluations: int | None = None,
+) -> LocalModel:
+    """The model trained on the rows, with the weights of the last look before the second judge falls.
+
+    Settings left out are the job's. Rows to keep hold the model to what it was there; so do texts of its own.
+
+    Args:
+        judge: the one that made the rows; a second one, which made none, says where to stop.
+        objective: a name of the catalogue: pairs for `dpo` and its like, any answers for `sft`.
+    """
+    given = {"objective": objective, "beta": beta, "sft": sft, "keep": keep, "documents": documents}
+    given |= {"steps": steps, "batch": batch, "lr": lr, "lora_rank": lora_rank, "evaluations": evaluations}
+    settings = replace(work.settings, **{k: v for k, v in given.items() if v is not None})
+    lessons = [as_lesson(row) for row in rows]
+    if not any(row.data["use"] == "pair" for row in lessons):
+        raise UserError(
+            "no row teaches anything", where="step train", expected="pairs, or answers to imitate"
+        )
+    judges = second_of(work, judge)
+    watched = distinct(work.watched(), rows)
+    policy = learn(work.job, work.run, model, work.base, judges, lessons, watched, settings, quiet=work.quiet)
+    if settings.lora_rank:
+        policy.module = policy.module.merge_and_unload()
+    return policy
+
+
+def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
+    """Pairs for an objective that compares.
+
+    Raises:
+        UserError: the objective is unknown, or the rows have no rejected answers.
+    """
+    objective = step.settings.get("objective") or Settings.objective
+    replace(Settings(), objective=objective)
+    if objective == SINGLE:
+        return
+    for name in next(wire.of for wire in step.wires if wire.name == "rows"):
+        columns = earlier[name].columns or ()
+        if "rejected" not in columns:
+            raise UserError(
+                f"{objective} compares answers, and rows of {name} have none that is rejected",
+                where=where,
+                expected=f"objective: {SINGLE}, or rows with prompt, chosen, rejected",
+            )
+
+
+def forecast(rows: Sequence[float], settings: Settings, **given: Any) -> Load:
+    s = replace(settings, **{k: v for k, v in given.items() if v is not None})
+    looks = s.held_prompts * (s.evaluations + 1)
+    texts = s.steps * s.batch * ((2 if s.objective != SINGLE else 1) + bool(s.keep) + bool(s.documents))
+    return Load(0, answers=looks, reads=4 * looks, trained=texts)
