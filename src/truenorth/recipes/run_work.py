@@ -19,7 +19,8 @@ from truenorth.models.local import LocalModel
 from truenorth.recipes.job import Job, Judges
 from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.settings import Settings
-from truenorth.records import Prompt, Row, prompt_text
+from truenorth.recipes.signals import grouped
+from truenorth.records import Judgement, Prompt, Row, prompt_text
 from truenorth.synth import Filtered
 from truenorth.synth.answers import answer_text
 
@@ -124,3 +125,23 @@ def distinct(prompts: Sequence[Prompt], without: Sequence[Row]) -> list[Prompt]:
     """The prompts that no row has."""
     known = {prompt_text(row.data["prompt"]) for row in without}
     return [prompt for prompt in prompts if prompt_text(prompt) not in known]
+
+
+class Judged(NamedTuple):
+    """Answers to each prompt with the verdicts on them, as the makers of `synth` take them."""
+
+    prompts: list[Row]
+    completions: list[list[Row]]
+    judgements: list[list[Judgement]]
+
+
+def judged(verdicts: Sequence[Row]) -> Judged:
+    """Verdict rows, prompt by prompt."""
+    found = Judged([], [], [])
+    for prompt_id, rows in grouped(verdicts).items():
+        found.prompts.append(Row({"prompt": rows[0].data["prompt"]}, rows[0].source, prompt_id))
+        found.completions.append(rows)
+        found.judgements.append(
+            [Judgement(r.data["score"], r.source.judge, r.source.principle, r.source.note) for r in rows]
+        )
+    return found
