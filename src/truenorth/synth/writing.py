@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple
 
 from truenorth.base import UserError
 from truenorth.models.protocol import Model, Tick
-from truenorth.records import Message, Prompt
-from truenorth.synth.asking import Said, request, say
+from truenorth.records import Message, Prompt, Row, Source
+from truenorth.synth.asking import Said, gathered, request, say
+from truenorth.synth.filters import Filtered
 from truenorth.synth.magpie import Opening, user_opening
 
 Way = Literal["list", "turns"]
@@ -24,16 +25,20 @@ ITEM = re.compile(r"^[ \t]*(?:\d{1,3}\s*[.):]|[-*•])[ \t]+(?=\S)", re.MULTILIN
 
 
 class Brief(NamedTuple):
-    """What one request for prompts says.
+    """What one request for prompts says, and what the prompts remember of it.
 
     about: who asks, or what for; a line of the request, or the system turn.
     shown: prompts as examples.
     begin: how a prompt begins, where the model writes in the user's place.
+    parents, principle: as in `Source`. columns: of the prompts' rows.
     """
 
     about: str = ""
     shown: tuple[str, ...] = ()
     begin: str = ""
+    parents: tuple[str, ...] = ()
+    principle: str = ""
+    columns: tuple[tuple[str, Any], ...] = ()
 
 
 def write_prompts(
@@ -72,6 +77,57 @@ def write_prompts(
     stop = sorted({opening.end for opening in openings} - {""})
     asked = [opening.prefix + brief.begin for opening, brief in zip(openings, briefs, strict=True)]
     return ask(asked, stop=stop, begins=[brief.begin for brief in briefs])
+
+
+def prompts_from(
+    model: Model,
+    briefs: Sequence[Brief],
+    n: int = 1,
+    *,
+    producer: str,
+    way: Way = "list",
+    template: str,
+    count: int = 1,
+    constitution: str = "",
+    max_tokens: int = 64,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    tick: Tick | None = None,
+) -> Filtered:
+    """`write_prompts` as rows: chats of one user turn, with what their brief says of parents and columns.
+
+    Reasons: the faults of a reply, "format" (no list where one was asked for), "repeated" (word for word).
+    """
+    replies = write_prompts(
+        model,
+        briefs,
+        n,
+        way=way,
+        template=template,
+        count=count,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        tick=tick,
+    )
+
+    def made(brief: Brief, one: Said) -> Row | str:
+        about = Source(
+            producer,
+            "imitation",
+            model=model.name,
+            principle=brief.principle,
+            constitution=constitution,
+            seed=seed,
+            parents=brief.parents,
+            note=brief.about,
+        )
+        prompt = [{"role": "user", "content": one.text}]
+        return one.fault or Row({"prompt": prompt, **dict(brief.columns)}, about)
+
+    return gathered(made(brief, one) for brief, group in zip(briefs, replies, strict=True) for one in group)
 
 
 def items(reply: Said, count: int) -> list[Said]:
