@@ -34,7 +34,7 @@ def few_sample(
     seed: int = 0,
     tick: Tick | None = None,
 ) -> Filtered:
-    """Up to `n` new rows (prompt, completion) as chats; parents are the pairs shown, those nearest to one drawn by seed.
+    """Up to `n` new rows (prompt, completion) as chats; parents are the pairs shown, the nearest to one drawn by seed.
 
     The question is what the model writes as the user after the pairs; the answer what it says to that after the same
     pairs. A model without a chat template is shown plain text, "Q:" and "A:". Reasons: faults, "seen" (a question of

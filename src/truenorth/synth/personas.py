@@ -1,7 +1,8 @@
 """Personas from texts and from one another, and what each of them would ask.
 
 Source: Ge et al. 2024, "Scaling synthetic data creation with 1,000,000,000 personas" (arXiv:2406.20094): text-to-
-persona (section 2.1), persona-to-persona (2.2), and prompts by persona (3). Duplicates go by `dedupe` with text=persona_text.
+persona (section 2.1), persona-to-persona (2.2), prompts by persona (3). Duplicates go by `dedupe` with
+`text=persona_text`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from truenorth.synth.asking import Said, gathered, request, say
 from truenorth.synth.filters import Filtered
 from truenorth.synth.writing import Brief, Way, prompts_from, write_prompts
 
-FROM_TEXT = "Text: {text}\n\nWho is likely to read, write or care about this text? Describe one such person in a sentence."
+FROM_TEXT = (
+    "Text: {text}\n\nWho is likely to read, write or care about it? Describe one such person in one sentence."
+)
 RELATED = (
     "Here is a person: {about}\n{shown}\nDescribe people close to this person (family, colleagues, customers, "
     "opponents), each in one sentence, from number {next}."
