@@ -69,7 +69,7 @@ def refused(tmp_path: Path, old: str, new: str) -> str:
         ("rows: pairs", "rows: verdicts", ["dpo compares answers", "rows of verdicts have none"]),
         ("rows: pairs", "rows: pairs, objective: dpi", ["objective 'dpi'"]),
         ("rows: pairs", "rows: pairs, model: police", ["no model 'police'", "base"]),
-        ("rows: pairs", "rows: pairs, judge: me", ["no judge 'me'", "constitution, self"]),
+        ("rows: pairs", "rows: pairs, judge: me", ["no judge 'me'", "constitution, self, consistency"]),
         (", rows: pairs", "", ["does not say whose rows", "rows: pairs"]),
         ("title: A test", "titel: A test", ["line 1", "did you mean title?"]),
         ("title: A test\n", "", ["no title"]),

@@ -15,8 +15,9 @@ from truenorth.recipes.run_recipe import NAME, Recipe, known, near
 from truenorth.recipes.run_work import Work
 
 CATALOGUE = "truenorth.recipes.steps"
-BASE, SAMPLER, CONSTITUTION, SELF = "base", "sampler", "constitution", "self"
-RESERVED = (BASE, SAMPLER, CONSTITUTION, SELF, "signals", "model", "aligned", "report")
+BASE, SAMPLER = "base", "sampler"
+CONSTITUTION, SELF, CONSISTENCY = JUDGES = "constitution", "self", "consistency"
+RESERVED = (BASE, SAMPLER, *JUDGES, "signals", "model", "aligned", "report")
 
 
 class Wire(NamedTuple):
@@ -135,7 +136,7 @@ def _wire(
         value = str(value or CONSTITUTION)
         kind, _, of = value.partition(":")
         made = [s.name for s in earlier.values() if s.makes == "judge"]
-        _refer(recipe, kind, [CONSTITUTION, SELF, *made], at, "judge", earlier)
+        _refer(recipe, kind, [*JUDGES, *made], at, "judge", earlier)
         if of:
             _refer(
                 recipe,

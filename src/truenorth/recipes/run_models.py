@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.base import UserError
-from truenorth.judges import Judge, RewardJudge
+from truenorth.judges import ConsistencyJudge, Judge, RewardJudge
+from truenorth.judges.consistency import DECLINES
+from truenorth.judges.lawful import REFUSALS
 from truenorth.models.http import HttpModel
 from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
 from truenorth.recipes.run_budget import Kept
-from truenorth.recipes.run_check import BASE, CONSTITUTION, SAMPLER, SELF
+from truenorth.recipes.run_check import BASE, CONSISTENCY, CONSTITUTION, JUDGES, SAMPLER, SELF
 from truenorth.recipes.run_work import Work
 from truenorth.worlds.harbour import SIZES, organism
 
@@ -114,22 +116,38 @@ class Cast:
         return self.work.job.load()
 
     def judge(self, name: str) -> Judge:
-        """The constitution's judge, a model's own rating, or the reward model of a step."""
+        """The constitution's judge, a model's own rating or agreement with itself, or the reward model of a step."""
         kind, _, of = name.partition(":")
         if kind == CONSTITUTION:
             return self.work.judges.proxy
         if kind == SELF:
             told = " ".join(p.statement for p in self.work.job.constitution.principles)
             return self.work.job.asking.judge(self.model(of or BASE), told)
+        if kind == CONSISTENCY:
+            return consistency(self.work, self.model(of or BASE))
         return RewardJudge.load(self.made[kind], model=self.model(BASE))
 
     def judge_identity(self, name: str) -> Any:
         kind, _, of = name.partition(":")
         if kind == CONSTITUTION:
             return [kind, self.work.label, self.work.job.inputs]
-        if kind == SELF:
+        if kind in JUDGES:
             return [kind, list(self.work.job.asking), self.identity(of or BASE)]
         return self.made[kind]
+
+
+def consistency(work: Work, model: Any) -> ConsistencyJudge:
+    """What a model says again and again it knows; the user's opinion is taken out of the question."""
+    s = work.settings
+    return ConsistencyJudge(
+        model,
+        m=max(s.samples, 4),
+        known_at=0.5,
+        unknown_at=0.3,
+        max_tokens=s.max_tokens,
+        seed=s.seed,
+        decline=DECLINES + REFUSALS,
+    )
 
 
 def sampler_of(named: Mapping[str, Named]) -> str:

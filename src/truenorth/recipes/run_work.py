@@ -21,7 +21,7 @@ from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import grouped
 from truenorth.records import Judgement, Prompt, Row, prompt_text
-from truenorth.synth import Filtered
+from truenorth.synth import Filtered, decontaminate, dedupe, load_heldout
 from truenorth.synth.answers import answer_text
 
 Rows = Annotated[list[Row], "prompt"]  # of any kind; what more they must have, the step checks
@@ -145,3 +145,15 @@ def judged(verdicts: Sequence[Row]) -> Judged:
             [Judgement(r.data["score"], r.source.judge, r.source.principle, r.source.note) for r in rows]
         )
     return found
+
+
+def fresh(work: Work, found: Filtered, what: str) -> list[Row]:
+    """New prompts without duplicates, and without those that say what is held out to measure with."""
+    rows = taken(work, found, what)
+    new = dedupe(rows)
+    held = work.job.inputs.get("held_out")
+    clean = decontaminate(new.kept, load_heldout(held)) if held else Filtered(new.kept, {})
+    for stage in (new, clean):
+        for reason, n in stage.dropped.items():
+            work.count(f"{what} {reason}", n)
+    return clean.kept

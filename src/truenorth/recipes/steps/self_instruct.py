@@ -1,0 +1,44 @@
+"""A few prompts grow into many, each unlike all before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from truenorth.models.protocol import Model
+from truenorth.recipes.run_work import Load, Prompts, Work, fresh
+from truenorth.recipes.settings import Settings
+from truenorth.synth.self_instruct import self_instruct as grown
+from truenorth.synth.writing import Way
+
+
+def self_instruct(
+    seeds: Prompts, model: Model, work: Work, *, n: int | None = None, way: str = "list", near: float = 0.7
+) -> Prompts:
+    """Up to `n` new prompts (default: the job's number) from the prompts of `seeds`, which are not among them.
+
+    Args:
+        way: "list" asks for a numbered list; "turns" lets a chat model write in the user's place, for small models.
+        near: ROUGE-L with an earlier prompt, above which a prompt is not new.
+
+    Source: Wang et al. 2023, Self-Instruct (arXiv:2212.10560), section 2.2.
+    """
+    wanted = n or work.settings.prompts
+    style: Way = "turns" if way == "turns" else "list"
+    hot = {"temperature": 1.0, "top_p": 1.0} if style == "turns" else {}
+    found = grown(
+        model,
+        seeds,
+        wanted,
+        way=style,
+        near=near,
+        together=64,
+        max_tokens=40 if style == "turns" else 256,
+        seed=work.settings.seed,
+        **hot,
+    )
+    return fresh(work, found, "new prompts")
+
+
+def forecast(rows: Sequence[float], settings: Settings, **given: object) -> Load:
+    wanted = float(str(given.get("n") or settings.prompts))
+    return Load(wanted, answers=2 * wanted)
