@@ -39,3 +39,19 @@ def test_a_judge_fitted_on_coin_tosses_is_refused(model, labels):
     with pytest.raises(UserError, match=r"fails its card: .*--insist"):
         check_cards({"reward": card}, insist=False)
     check_cards({"reward": card}, insist=True)
+
+
+def test_an_alignment_that_nothing_would_watch_is_refused_before_any_work(tmp_path):
+    from truenorth.engine import Run
+    from truenorth.recipes.align import align
+    from truenorth.recipes.harbour import harbour_job
+    from truenorth.recipes.settings import Settings
+    from truenorth.worlds.harbour import organism
+
+    job = harbour_job(organism(), Settings(held_prompts=0))
+    with (
+        Run.open(tmp_path / "run", config=job.config()) as run,
+        pytest.raises(UserError, match="no prompt would watch"),
+    ):
+        align(job, run, quiet=True)
+    assert not list((tmp_path / "run").glob("steps/*"))
