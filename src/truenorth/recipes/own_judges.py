@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from truenorth.constitution import Constitution
-from truenorth.judges import EndpointJudge, Judge, RewardJudge, compile
+from truenorth.judges import EndpointJudge, Judge, RewardJudge, compile, read_labels
 from truenorth.judges.checks import Check
 from truenorth.judges.compile import Compiled, ConstitutionJudge, bind, run_check
 from truenorth.judges.text_classifier import TextClassifierJudge
@@ -15,7 +15,7 @@ from truenorth.models.local import LocalModel
 from truenorth.recipes.counted import Counted
 from truenorth.recipes.job import Judges
 from truenorth.recipes.own_roles import Means, Role, classifier, labels_of
-from truenorth.recipes.trust import reward_card
+from truenorth.recipes.trust import measure_card, reward_card
 from truenorth.records import Group, Judgement, prompt_text
 
 Endpoint = Callable[[Sequence[str]], Judge]  # a judge of these principles
@@ -120,7 +120,12 @@ def cards(
             card |= {"accuracy": measure.accuracy, "labels": measure.labels}
             card["note"] = "on labelled sentences that it was not fitted on"
         if isinstance(measure, Counted):
-            card["note"] = "an endpoint; not compared with people"
+            known = read_labels(labels, principle=name) if labels else []
+            card |= (
+                measure_card(measure, known)
+                if known
+                else {"note": "an endpoint; no labels to hold it against"}
+            )
     return made
 
 
