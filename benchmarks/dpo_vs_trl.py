@@ -145,7 +145,7 @@ def interleave(vocabulary: int, steps: int, precompute: bool) -> dict[str, Any]:
     examples = pairs(BATCH * steps, vocabulary)
     reference_s = {"trl": 0.0, "ours": 0.0}
     timed(DPOTrainer, "_precompute_ref_logps", reference_s, "trl")
-    timed(sys.modules["truenorth.learn.fit"], "compute_reference", reference_s, "ours")
+    timed(sys.modules["truenorth.learn.ready"], "compute_reference", reference_s, "ours")
     trainer = trl_trainer(model(vocabulary), examples, steps, vocabulary, precompute)
 
     seconds: dict[str, list[float]] = {"trl": [], "ours": []}
