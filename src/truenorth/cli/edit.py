@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         return _adapter(args, settings)
     made = planned(args, settings)
     if args.dry_run:
-        from truenorth.edit.stream import predicted
+        from truenorth.edit.prediction import predicted
 
         for name, value in [*predicted(made.plan, args.threads), *_told(made)]:
             print(f"{name:<12} {value}")
@@ -118,7 +118,7 @@ def _adapter(args: argparse.Namespace, settings: dict[str, Any]) -> int:
 def _choose(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Search the settings that --choose names; the others stay as --set has them."""
     from truenorth.cli.choosing import chosen, search_of
-    from truenorth.edit.stream import recipe_of
+    from truenorth.edit.recipe import recipe_of
 
     search = search_of(args)
     plans = [planned(args, settings | dict(one)) for one in search.candidates]  # so all are checked first
