@@ -248,7 +248,7 @@ def _given(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     """The objective, and every argument that was given: the YAML file's, then --set's, then flags'."""
     given: dict[str, Any] = {}
     if args.config:
-        from truenorth.recipes.train_settings import from_yaml
+        from truenorth.recipes.train_values import from_yaml
 
         given |= from_yaml(args.config)
     folder = given.pop("output_dir", None) or given.pop("out", None)
