@@ -21,6 +21,7 @@ from truenorth.cli.choosing import add_choosing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The configuration, the result's folder, and how it is written."""
     parser.add_argument("config", metavar="CONFIG", type=Path, help="YAML as mergekit takes it")
     parser.add_argument("out", metavar="OUT", type=Path, help="the result's folder; must not exist")
     parser.add_argument("--dry-run", action="store_true", help="check everything, predict, write nothing")
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Predict, search settings, or merge and print the result's folder."""
     from truenorth.edit.config import read_config
     from truenorth.edit.planning import make_plan
     from truenorth.edit.prediction import predicted

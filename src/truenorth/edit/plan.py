@@ -121,4 +121,5 @@ class Plan:
 
 
 def threads_here() -> int:
+    """The cores that this process may use, 8 at most."""
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

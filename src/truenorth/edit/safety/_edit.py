@@ -34,6 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def everywhere(name: str, shape: Sequence[int]) -> bool:
+    """Every tensor."""
     return True
 
 
