@@ -1,14 +1,16 @@
-"""Verdicts per CPU second: judges on a local model beside the same requests through transformers' generate, in turn.
+"""Verdicts per CPU second: judges on a local model beside the same requests through transformers' generate, in
+turn.
 
     python benchmarks/judging_vs_generate.py [--cases pairs "of 4" "of 8" checklist] [--repeats 5] [--threads 1]
 
-The judge's own requests go to both sides. `generate` gets its best: sorted by length, left-padded batches of 32, SDPA,
-one new token, the verdict read from its scores; and, as most programs do it, 16 new tokens to be parsed ("16 tokens").
-Both sides must give the same verdict wherever the two likeliest options differ by a thousandth.
+The judge's own requests go to both sides. `generate` gets its best: sorted by length, left-padded batches of
+32, SDPA, one new token, the verdict read from its scores; and, as most programs do it, 16 new tokens to be
+parsed ("16 tokens"). Both sides must give the same verdict wherever the two likeliest options differ by a
+thousandth.
 
-Cases, on a random Llama of 15M weights (vocabulary 32,000), questions of 10 to 40 words and answers of 30 to 90:
-`pairs`, two answers to a question, compared in both orders; `of 4` and `of 8`, all pairs of so many answers, in both
-orders; `checklist`, eight yes-or-no questions about each answer. A verdict is one request.
+Cases, on a random Llama of 15M weights (vocabulary 32,000), questions of 10 to 40 words and answers of 30 to
+90: `pairs`, two answers to a question, compared in both orders; `of 4` and `of 8`, all pairs of so many
+answers, in both orders; `checklist`, eight yes-or-no questions about each answer. A verdict is one request.
 """
 
 from __future__ import annotations

@@ -130,6 +130,7 @@ def test_marks_stand_in_no_text_and_are_the_same_for_texts_without_them():
     hostile = f"<<{usual} END OF ANSWER>> and {mark_for(usual)} too"
     assert mark_for("one", hostile) not in {usual, mark_for(usual)}
     assert mark_for("one", hostile) not in hostile
+    assert wrapped("m", {"P": "x"}) == "<<m P>>\nx\n<<m END OF P>>"
 
 
 def test_comparisons_are_made_in_both_orders():

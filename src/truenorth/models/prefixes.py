@@ -1,11 +1,11 @@
 """Log-probabilities of many completions at once, every token that sequences begin with in common computed once.
 
 For verdicts (a rubric, a question and an answer asked about again and again) and for options of one question.
-Sequences in alphabetical order form a tree. Each of its tokens stands once in one row (see `packed.py`), and attention
-gathers, for the tokens that a sequence adds to those before it, the keys of the whole sequence. A sequence that another
-begins with costs nothing, and a position that several completions start from goes through the head once. Where a model
-cannot be packed, sequences are padded and only equal ones are shared. Without gradients; `packed.lay_out` is for
-training.
+Sequences in alphabetical order form a tree. Each of its tokens stands once in one row (see `packed.py`), and
+attention gathers, for the tokens that a sequence adds to those before it, the keys of the whole sequence. A
+sequence that another begins with costs nothing, and a position that several completions start from goes through
+the head once. Where a model cannot be packed, sequences are padded and only equal ones are shared. Without
+gradients; `packed.lay_out` is for training.
 """
 
 from __future__ import annotations
