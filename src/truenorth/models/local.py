@@ -15,6 +15,7 @@ from truenorth.models.protocol import Tick
 from truenorth.records import Completion, Prompt, Scored, prompt_text
 
 if TYPE_CHECKING:
+    from truenorth.models.forward import Forward
     from truenorth.models.sampling import Ask
 
 Overlong = Literal["error", "skip"]
@@ -120,6 +121,13 @@ class LocalModel:
         from truenorth.models.sampling import can_share
 
         return can_share(self.module)
+
+    @cached_property
+    def forward(self) -> Forward:
+        """How hidden states are computed, the fastest way that is right. Found by comparison, once."""
+        from truenorth.models.forward import open_forward
+
+        return open_forward(self.module)
 
     @property
     def pad_id(self) -> int:
@@ -292,17 +300,42 @@ class LocalModel:
     ) -> list[dict[str, float] | None]:
         """For each prompt, the log-probability (nats) of each option as the beginning of the answer.
 
-        Options of several tokens get the sum over their tokens. Not normalised over the options.
+        Options of several tokens get the sum over their tokens. Not normalised over the options. What prompts
+        begin with in common is computed once.
         """
         pairs = [(prompt, option) for prompt in prompts for option in options]
         step = len(options)
-        scored = self.logprobs(pairs, end=False, tick=None)
+        scored = self.continuation_logprobs(pairs)
         if tick is not None:
             tick(len(prompts))
         return [
-            {option: scored[i * step + k].total for k, option in enumerate(options)}
+            {option: sum(scored[i * step + k]) for k, option in enumerate(options)}
             for i in range(len(prompts))
         ]
+
+    def continuation_logprobs(
+        self, pairs: Sequence[tuple[Prompt, str]], *, tick: Tick | None = None
+    ) -> list[tuple[float, ...]]:
+        """Log-probabilities (nats) of each token of texts that may go on: without the token that ends a turn.
+
+        As `logprobs`, for many texts that begin alike: options of a question, verdicts by one rubric. What they
+        begin with in common is computed once.
+
+        Raises:
+            UserError: a pair that is longer than the context, with its row.
+        """
+        from truenorth.models.prefixes import shared_scores
+
+        encoded = self.encode_continuations(pairs)
+        self._overlong([len(p) + len(c) for p, c in encoded], 0, "error")
+        return shared_scores(self.forward, encoded, tick=tick)
+
+    def encode_continuations(self, pairs: Sequence[tuple[Prompt, str]]) -> list[Pair]:
+        """Token ids of prompts (one at least) and of texts that may go on."""
+        encoded: list[Pair] = []
+        for at in range(0, len(pairs), 1024):  # in parts: rendered prompts are not held all at a time
+            encoded += self.codec.pairs(pairs[at : at + 1024], end=False)
+        return [Pair(p or self._start_ids(), c) for p, c in encoded]
 
     def _halt(
         self, prompts: Sequence[Prompt], ids: Sequence[Sequence[int]], stop: Sequence[str]

@@ -11,7 +11,7 @@ Left out: ALiBi, attention chunks and recurrent layers. `forward.py` finds them 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
@@ -58,6 +58,9 @@ class Layout(NamedTuple):
     target_T: Tensor
     lengths: tuple[int, ...]  # completion tokens of each completion, in order
     sequences: Sequences
+    attend: Callable[..., Tensor] | None = (
+        None  # instead of sequences: (N, H, D) of query, key, value; see prefixes.py
+    )
 
 
 def lay_out(examples: Sequence[Branching], device: torch.device | str = "cpu") -> Layout:
@@ -178,6 +181,9 @@ def attend(
         sliding_window: a token sees itself and the `sliding_window - 1` tokens before it, by position.
         softcap: scores become `softcap * tanh(scores / softcap)` (Gemma 2).
     """
+    if packed_layout.attend is not None:
+        out_NHD = packed_layout.attend(query, key, value, scaling, sliding_window, softcap)
+        return out_NHD[None], None
     sequences = packed_layout.sequences
     sizes = [count * length for count, length in sequences.shapes]
     # split, not slices: the gradient of a slice fills a whole tensor with zeros for every batch
@@ -198,7 +204,7 @@ def attend(
                 enable_gqa=k_BHLD.shape[1] != q_BHLD.shape[1],
             )
         else:
-            out = _capped(q_BHLD, k_BHLD, v_BHLD, mask_LL, scaling, softcap, dropout)
+            out = capped(q_BHLD, k_BHLD, v_BHLD, mask_LL, scaling, softcap, dropout)
         outs.append(out.transpose(1, 2).flatten(0, 1))
     out_SHD = outs[0] if len(outs) == 1 else torch.cat(outs)
     out_NHD = out_SHD if sequences.identity else _Collect.apply(out_SHD, sequences)
@@ -218,9 +224,16 @@ def _band(length: int, window: int | None, device: torch.device) -> Tensor | Non
     return (distance_LL >= 0) & (distance_LL < window)
 
 
-def _capped(
-    q: Tensor, k: Tensor, v: Tensor, mask_LL: Tensor | None, scaling: float | None, cap: float, dropout: float
+def capped(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask_LL: Tensor | None,
+    scaling: float | None,
+    cap: float,
+    dropout: float = 0.0,
 ) -> Tensor:
+    """Attention with scores `cap * tanh(scores / cap)`; no mask means causal order."""
     repeats = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(repeats, 1), v.repeat_interleave(repeats, 1)
     scale = q.shape[-1] ** -0.5 if scaling is None else scaling
