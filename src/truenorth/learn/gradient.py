@@ -143,6 +143,7 @@ def _micro(
 def grouped(
     need: Needs, examples: Sequence[Example], lengths: Sequence[int], total: float, device: torch.device
 ) -> Groups:
+    """A micro-batch as the groups that its objective couples."""
     if need.coupling == "answer":
         sizes = [1] * len(lengths)
         group_lengths, weights = list(lengths), [e.weight for e in examples for _ in e.completions]

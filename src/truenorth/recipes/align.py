@@ -15,11 +15,10 @@ from truenorth.models.memo import remembering
 from truenorth.recipes.conclusion import STEPS, conclude
 from truenorth.recipes.job import Job, Judges
 from truenorth.recipes.measuring import measure, signal_rows
-from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import answer, choose, revised, value
 from truenorth.recipes.training import Point, Watch, peak, tasks_of, train
 from truenorth.recipes.trust import check_cards
-from truenorth.records import Prompt, Row
+from truenorth.records import Row
 from truenorth.report import model_card, write_report
 
 LEAST_PAIRS = 20
@@ -30,77 +29,89 @@ def align(job: Job, run: Run, *, quiet: bool = False) -> dict[str, Any]:
     """Align the job's model in this run; what has been done already is not done again. Returns the report's data.
 
     Raises:
-        UserError: a judge fails its card, or there is too little to learn from.
+        UserError: no prompts to watch with, a judge that fails its card, or too little to learn from.
     """
-    settings, label = job.settings, job.constitution.label
+    if job.settings.held_prompts < 1:
+        raise UserError("no prompt would watch the training", where="held_prompts", expected="1 or more")
     model = remembering(job.load())
     judges = job.judges(model, run)
     check_cards(judges.cards, insist=job.insist)
-    chats = model.codec.turn is not None
-    guidance = {p.id: p.guidance for p in job.constitution.principles if p.guidance} if chats else {}
+    prompts, watched = prompts_of(job, run, model)
+    answers = answers_of(job, run, model, prompts, quiet=quiet)
+    data = data_of(job, run, judges, answers)
+    watch = Watch([row.data["prompt"] for row in watched], judges.proxy, judges.second, model)
+    made_from = [data, watched, job.inputs, asdict(job.settings)]
+    weights = run.step_files("weights", made_from, lambda to: learn(job, run, data, watch, to, quiet=quiet))
+    return concluded(job, run, model, judges, data, weights, quiet=quiet)
 
-    prompting = [settings.prompts, settings.held_prompts, settings.draws, settings.seed]
-    found = run.step("prompts", [job.inputs, prompting], lambda: job.prompts(model, settings, run.count))
-    held = settings.held_prompts
-    prompts, watched = found[:-held], found[-held:]
 
-    def make_answers() -> list[Row]:
-        ways = 1 + len(guidance) * bool(settings.guided) + 2 * settings.revised * chats
+def prompts_of(job: Job, run: Run, model: LocalModel) -> tuple[list[Row], list[Row]]:
+    """What to learn from, and the prompts held back to watch the training with.
+
+    Raises:
+        UserError: none is left.
+    """
+    settings = job.settings
+    asked = [settings.prompts, settings.held_prompts, settings.draws, settings.seed]
+    found = run.step("prompts", [job.inputs, asked], lambda: job.prompts(model, settings, run.count))
+    if len(found) <= settings.held_prompts:
+        raise UserError(
+            f"{len(found)} prompts, of which {settings.held_prompts} only watch the training",
+            where="prompts",
+            fix="give more prompts, or --set held_prompts=N with a smaller N",
+        )
+    return found[: -settings.held_prompts], found[-settings.held_prompts :]
+
+
+def answers_of(job: Job, run: Run, model: LocalModel, prompts: list[Row], *, quiet: bool) -> list[Row]:
+    """The model's own answers, and those it gives under guidance or revises, where settings ask for them."""
+    settings, chats = job.settings, model.codec.turn is not None
+    principles = job.constitution.principles
+    guidance = {p.id: p.guidance for p in principles if p.guidance} if chats else {}
+    ways = 1 + len(guidance) * bool(settings.guided) + 2 * settings.revised * chats
+
+    def make() -> list[Row]:
         with progress("answers", total=len(prompts) * ways, quiet=quiet) as bar:
             say: dict[str, Any] = {"tick": bar.tick, "count": run.count}
             found = answer(model, prompts, guidance, settings, **say)
             if settings.revised and chats:
-                rules = [p.statement for p in job.constitution.principles]
+                rules = [p.statement for p in principles]
                 found += revised(model, found, rules, job.templates, settings, **say)
             return found
 
     sampling = [settings.samples, settings.guided, settings.max_tokens, settings.seed, guidance]
     sampling += [settings.unbiased]
     sampling += [settings.revised, list(job.templates)] if settings.revised else []
-    answers = run.step("answers", [prompts, sampling, job.inputs], make_answers)
-    verdicts = run.step(
-        "verdicts",
-        [answers, job.inputs, label],
-        lambda: value(judges.proxy, answers, constitution=label, count=run.count),
-    )
-    choosing = [settings.margin, settings.likeness, settings.seed]
-    data = run.step(
-        "data",
-        [verdicts, choosing],
-        lambda: choose(verdicts, settings, constitution=label, count=run.count),
-    )
-    _enough(data, verdicts)
-
-    asked = [r.data["prompt"] for r in watched]
-
-    def make_weights(folder: Path) -> None:
-        learn(job, run, job.load(), model, judges, data, asked, settings, quiet=quiet).save(folder)
-
-    weights = run.step_files("weights", [data, watched, job.inputs, asdict(settings)], make_weights)
-    aligned = LocalModel.load(job.model, adapter=weights) if settings.lora_rank else LocalModel.load(weights)
-    return tell(job, run, model, aligned, weights, judges, data, quiet=quiet)
+    return run.step("answers", [prompts, sampling, job.inputs], make)
 
 
-def learn(
-    job: Job,
-    run: Run,
-    policy: LocalModel,
-    start: LocalModel,
-    judges: Judges,
-    data: Sequence[Row],
-    watched: Sequence[Prompt],
-    settings: Settings,
-    *,
-    quiet: bool = False,
-) -> LocalModel:
-    """Train `policy` on chosen answers inside a step of the run; it is left with the weights of the peak.
+def data_of(job: Job, run: Run, judges: Judges, answers: list[Row]) -> list[Row]:
+    """Verdicts on the answers, and the pairs and answers to keep that follow from them.
 
-    Args:
-        start: the model before: KL is to it, and the documents to be held to are its own.
-        watched: prompts that only watch the training.
+    Raises:
+        UserError: the judge says the same of everything, or hardly any prompt has answers of different worth.
     """
-    texts = own_documents(start, len(data), settings.seed) if job.documents else []
-    watch = Watch(watched, judges.proxy, judges.second, start)
+    settings, label = job.settings, job.constitution.label
+    say: dict[str, Any] = {"constitution": label, "count": run.count}
+    verdicts = run.step("verdicts", [answers, job.inputs, label], lambda: value(judges.proxy, answers, **say))
+    choosing = [settings.margin, settings.likeness, settings.seed]
+    data = run.step("data", [verdicts, choosing], lambda: choose(verdicts, settings, **say))
+    _enough(data, verdicts)
+    return data
+
+
+def learn(job: Job, run: Run, data: list[Row], watch: Watch, folder: Path, *, quiet: bool) -> None:
+    """Train on the data, write metrics, and leave the weights (or the adapter) of the peak in `folder`."""
+    learnt(job, run, job.load(), data, watch, quiet=quiet).save(folder)
+
+
+def learnt(
+    job: Job, run: Run, policy: LocalModel, data: list[Row], watch: Watch, *, quiet: bool
+) -> LocalModel:
+    """The policy trained on the data inside a step of the run, with the weights of the peak; writes metrics."""
+    settings = job.settings
+    texts = own_documents(watch.reference, len(data), settings.seed) if job.documents else []
+    tasks = tasks_of(policy, data, texts, settings)
     with progress("training", total=settings.steps, quiet=quiet) as bar:
 
         def on_step(numbers: dict[str, float]) -> None:
@@ -108,7 +119,6 @@ def learn(
             bar.tick()
             bar.note(f"loss {numbers['loss']:.3f}")
 
-        tasks = tasks_of(policy, data, texts, settings)
         points = train(policy, tasks, watch, settings, scratch=run.scratch(), on_step=on_step)
     kept = peak(points[1:]).step
     for point in points:
@@ -116,32 +126,30 @@ def learn(
     return policy
 
 
-def tell(
+def concluded(
     job: Job,
     run: Run,
     model: LocalModel,
-    aligned: LocalModel,
-    weights: Path,
     judges: Judges,
-    data: Sequence[Row],
+    data: list[Row],
+    weights: Path,
     *,
     steps: Sequence[str] = STEPS,
     trained: str = "weights",
-    quiet: bool = False,
+    quiet: bool,
 ) -> dict[str, Any]:
-    """Measure the model before and after on what was held out, and write report, card and the model itself.
+    """Base and aligned measured side by side, and what a run leaves for people: model, card, report.
 
     Args:
         steps: of the run that made rows, as the report shows them.
-        trained: the step of the run that trained what is told of.
+        trained: the step of the run that trained.
     """
-    settings, bench = job.settings, job.bench(model, run)
+    settings = job.settings
+    aligned = LocalModel.load(job.model, adapter=weights) if settings.lora_rank else LocalModel.load(weights)
+    bench = job.bench(model, run)
+    models: dict[str, tuple[LocalModel, Any]] = {"base": (model, job.inputs), "aligned": (aligned, weights)}
     questions = 2 * sum(map(len, [*bench.conduct.values(), *bench.abilities.values()]))
     with progress("measuring", total=questions, quiet=quiet) as bar:
-        models: dict[str, tuple[LocalModel, Any]] = {
-            "base": (model, job.inputs),
-            "aligned": (aligned, weights),
-        }
         measured = measure(run, bench, models, settings, tick=bar.tick)
         signals = run.step(
             "signals",

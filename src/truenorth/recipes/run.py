@@ -10,9 +10,8 @@ from typing import Any
 
 from truenorth.base import UserError
 from truenorth.engine import Run
-from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
-from truenorth.recipes.align import tell
+from truenorth.recipes.align import concluded
 from truenorth.recipes.job import Job
 from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.run_check import CONSTITUTION, Bound
@@ -59,21 +58,14 @@ def run_recipe(
         for name in wire.of
         for row in rows[name]
     ]
-    told = replace(job, finish=lambda report, *rest: finished(recipe, steps, job, report, *rest))
-    names = [step.name for step in steps if step.makes == "rows"]
-    aligned = LocalModel.load(cast.made[last.name])
-    return tell(
-        told,
-        run,
-        base,
-        aligned,
-        cast.made[last.name],
-        judges,
-        data,
-        steps=names,
-        trained=last.name,
-        quiet=quiet,
+    told = replace(
+        job,
+        settings=replace(job.settings, lora_rank=0),  # what a recipe's steps train is saved whole
+        finish=lambda report, *rest: finished(recipe, steps, job, report, *rest),
     )
+    names = [step.name for step in steps if step.makes == "rows"]
+    weights = cast.made[last.name]
+    return concluded(told, run, base, judges, data, weights, steps=names, trained=last.name, quiet=quiet)
 
 
 def trained_last(steps: Sequence[Bound]) -> Bound:

@@ -9,10 +9,11 @@ from typing import Any
 from truenorth.base import UserError
 from truenorth.judges import Judge
 from truenorth.models.local import LocalModel
-from truenorth.recipes.align import learn
+from truenorth.recipes.align import learnt
 from truenorth.recipes.run_check import Bound
 from truenorth.recipes.run_work import Load, Rows, Work, as_lesson, distinct, second_of
 from truenorth.recipes.settings import Settings
+from truenorth.recipes.training import Watch
 
 SINGLE = "sft"
 
@@ -51,8 +52,9 @@ def train(
             "no row teaches anything", where="step train", expected="pairs, or answers to imitate"
         )
     judges = second_of(work, judge)
-    watched = distinct(work.watched(), rows)
-    policy = learn(work.job, work.run, model, work.base, judges, lessons, watched, settings, quiet=work.quiet)
+    watch = Watch(distinct(work.watched(), rows), judges.proxy, judges.second, work.base)
+    job = replace(work.job, settings=settings)
+    policy = learnt(job, work.run, model, lessons, watch, quiet=work.quiet)
     if settings.lora_rank:
         policy.module = policy.module.merge_and_unload()
     return policy
