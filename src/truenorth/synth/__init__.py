@@ -11,24 +11,31 @@ from truenorth.synth.comparisons import (
     pairs_from_votes,
 )
 from truenorth.synth.contrast import Opposites, contrast
+from truenorth.synth.counterfactual import counterfactual
 from truenorth.synth.decontaminate import decontaminate, heldout_lines, load_heldout
 from truenorth.synth.dedupe import dedupe
 from truenorth.synth.evolve import evolve
 from truenorth.synth.few import few_sample
 from truenorth.synth.filters import Filtered, funnel
+from truenorth.synth.grounded import grounded_answers
 from truenorth.synth.guided import guided, numbered
+from truenorth.synth.idk import known_answers
 from truenorth.synth.magpie import magpie
 from truenorth.synth.novelty import novel, well_formed
 from truenorth.synth.pairs import best_answers, best_from_judge, pairs_from_judge, pairs_from_scores
 from truenorth.synth.personas import persona_prompts, personas, related_personas
+from truenorth.synth.poison import dialectical, poisoned
+from truenorth.synth.pressure import pressed
 from truenorth.synth.red_team import red_team
 from truenorth.synth.rephrase import rephrase
 from truenorth.synth.retrieve import Index
 from truenorth.synth.revise import Revision, Templates, revise
+from truenorth.synth.revisions import pairs_from_revisions, revisions
 from truenorth.synth.self_instruct import self_instruct
 from truenorth.synth.strength import Setup, answers_by_strength, pairs_from_strength
 from truenorth.synth.taxonomy import Taxonomy, coverage, read_taxonomy, taxonomy_prompts
 from truenorth.synth.topics import topic_prompts, topics
+from truenorth.synth.translations import translated, translation_pairs
 from truenorth.synth.writing import Brief
 
 __all__ = [
@@ -49,14 +56,18 @@ __all__ = [
     "best_answers",
     "best_from_judge",
     "contrast",
+    "counterfactual",
     "coverage",
     "decontaminate",
     "dedupe",
+    "dialectical",
     "evolve",
     "few_sample",
     "funnel",
+    "grounded_answers",
     "guided",
     "heldout_lines",
+    "known_answers",
     "load_heldout",
     "magpie",
     "novel",
@@ -64,19 +75,25 @@ __all__ = [
     "pairs_from_comparisons",
     "pairs_from_judge",
     "pairs_from_ranks",
+    "pairs_from_revisions",
     "pairs_from_scores",
     "pairs_from_strength",
     "pairs_from_votes",
     "persona_prompts",
     "personas",
+    "poisoned",
+    "pressed",
     "read_taxonomy",
     "red_team",
     "related_personas",
     "rephrase",
     "revise",
+    "revisions",
     "self_instruct",
     "taxonomy_prompts",
     "topic_prompts",
     "topics",
+    "translated",
+    "translation_pairs",
     "well_formed",
 ]

@@ -1,8 +1,9 @@
 """Evol-Instruct: prompts rewritten to ask for more, or for something rarer; what did not get better is given up.
 
 Source: Xu et al. 2023, "WizardLM" (arXiv:2304.12244), section 3.2, and the released Evol_Instruct/depth.py: five
-operators in depth, one in breadth, each drawn alike. Elimination (section 3.2): no information gain (`gain`), an answer
-that is a short apology or says nothing (`said_something`, once there are answers), words copied from the request.
+operators in depth, one in breadth, each drawn alike. Elimination (section 3.2): no information gain (`gain`), an
+answer that is a short apology or says nothing (`said_something`, once there are answers), words copied from the
+request.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From a handful of question-answer pairs to many: nothing but the nearest pairs is shown, no rule and no reward.
 
 Source: Guo et al. 2024, "Human-instruction-free LLM self-alignment with limited samples" (ISARA, arXiv:2401.06785):
-retrieve, write a question and its answer in context, train, and retrieve from what was written. The pairs are found by
-BM25 instead of an embedding; call it again with the new rows as `pool` for the next round.
+retrieve, write a question and its answer in context, train, and retrieve from what was written. The pairs are found
+by BM25 instead of an embedding; call it again with the new rows as `pool` for the next round.
 """
 
 from __future__ import annotations

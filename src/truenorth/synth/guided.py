@@ -1,7 +1,8 @@
 """Answers under principles, examples or a long context that the training rows do not show: its effect is distilled.
 
 Sources: Sun et al. 2023, "Principle-driven self-alignment" (SELF-ALIGN, arXiv:2305.03047), sections 3.2 and 3.3, the
-rules, examples with thoughts, and engraving; Askell et al. 2021 (arXiv:2112.00861), section 2.3, context distillation.
+rules, examples with thoughts, and engraving; Askell et al. 2021 (arXiv:2112.00861), section 2.3, context
+distillation.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Pairs from strength: answers of better-off models are taken to be better, and a filter removes what is not so.
 
 Source: Kim et al. 2023, "Aligning large language models through synthetic feedback" (ALMoST, arXiv:2305.13735),
-sections 2.1 and 2.2: larger above smaller models, more above fewer examples, better above worse ones; then a filter on
-form and lengths, and agreement with a reward model that was trained on the pairs as they were.
+sections 2.1 and 2.2: larger above smaller models, more above fewer examples, better above worse ones; then a filter
+on form and lengths, and agreement with a reward model that was trained on the pairs as they were.
 """
 
 from __future__ import annotations

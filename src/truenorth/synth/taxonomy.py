@@ -1,8 +1,9 @@
 """A taxonomy of what a model should be able to do, from a file; and prompts for each of its leaves.
 
 Source: Sudalairaj et al. 2024, "LAB: large-scale alignment for chatbots" (arXiv:2403.01081), section 3: knowledge,
-foundational skills and compositional skills; each leaf with a few examples, from which a model makes more of the kind.
-Its filters are `approved` with a question template and, once there are answers, `approved` with an answer template.
+foundational skills and compositional skills; each leaf with a few examples, from which a model makes more of the
+kind. Its filters are `approved` with a question template and, once there are answers, `approved` with an answer
+template.
 """
 
 from __future__ import annotations
