@@ -6,10 +6,11 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from truenorth.base import UserError
 from truenorth.engine import Run
+from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
 from truenorth.recipes.align import concluded
 from truenorth.recipes.job import Job
@@ -22,6 +23,15 @@ from truenorth.recipes.trust import check_cards
 from truenorth.records import Prompt, Row
 
 MEASURING = ("items",)  # settings that no step depends on
+
+
+class Done(NamedTuple):
+    """What the steps of a recipe made: the model that the last training step left, and the rows it learned from."""
+
+    work: Work
+    step: str
+    weights: Path
+    data: list[Row]
 
 
 def run_recipe(
@@ -40,6 +50,29 @@ def run_recipe(
         UserError: a judge that trains fails its card, or a step has nothing to work with.
         OutOfBudget: the budget is spent. What was made stays; the same command goes on from there.
     """
+    done = work_off(steps, job, run, named=named, budget=budget, quiet=quiet)
+    told = replace(
+        job,
+        settings=replace(job.settings, lora_rank=0),  # what a recipe's steps train is saved whole
+        finish=lambda report, *rest: finished(recipe, steps, job, report, *rest),
+    )
+    names = [step.name for step in steps if step.makes == "rows"]
+    base, judges = done.work.base, done.work.judges
+    return concluded(
+        told, run, base, judges, done.data, done.weights, steps=names, trained=done.step, quiet=quiet
+    )
+
+
+def work_off(
+    steps: Sequence[Bound],
+    job: Job,
+    run: Run,
+    *,
+    named: Mapping[str, Named] | None = None,
+    budget: Budget | None = None,
+    quiet: bool = False,
+) -> Done:
+    """The steps alone, as `run_recipe` runs them; nothing is measured."""
     base = remembering(job.load())
     judges = job.judges(base, run)
     if any(CONSTITUTION in wire.of for step in steps for wire in step.wires if wire.takes == "judge"):
@@ -51,21 +84,9 @@ def run_recipe(
         work.budget.check(f"before step {step.name}")
         do(step, cast, rows)
     last = trained_last(steps)
-    data = [
-        as_lesson(row)
-        for wire in last.wires
-        if wire.takes == "rows"
-        for name in wire.of
-        for row in rows[name]
-    ]
-    told = replace(
-        job,
-        settings=replace(job.settings, lora_rank=0),  # what a recipe's steps train is saved whole
-        finish=lambda report, *rest: finished(recipe, steps, job, report, *rest),
-    )
-    names = [step.name for step in steps if step.makes == "rows"]
-    weights = cast.made[last.name]
-    return concluded(told, run, base, judges, data, weights, steps=names, trained=last.name, quiet=quiet)
+    taught = [name for wire in last.wires if wire.takes == "rows" for name in wire.of]
+    data = [as_lesson(row) for name in taught for row in rows[name]]
+    return Done(work, last.name, cast.made[last.name], data)
 
 
 def trained_last(steps: Sequence[Bound]) -> Bound:

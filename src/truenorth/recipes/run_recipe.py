@@ -39,7 +39,7 @@ KEYS = (
     "models",
     "steps",
 )
-KEYS += ("claim",)
+KEYS += ("claim", "gold")
 NEEDED = ("title", "steps")
 NAME = r"[a-z][a-z0-9_]*"
 
@@ -55,6 +55,24 @@ class Claim(NamedTuple):
     set: str = "near"
     over: str = "base"
     direction: Literal["up", "down"] = "up"
+
+
+class Gold(NamedTuple):
+    """What was measured of the claim over three seeds by the organism's oracle.
+
+    Args:
+        points: difference of the claimed quantity, with its pooled 99 % interval.
+        overall: mean difference over the principles of the claim's set, points; `facts` is that of known facts.
+        cpu_s: CPU seconds of one seed, measuring left out.
+    """
+
+    points: float
+    low: float
+    high: float
+    overall: float
+    facts: float
+    cpu_s: float
+    seeds: int = 3
 
 
 @dataclass(frozen=True)
@@ -75,6 +93,7 @@ class Recipe:
     settings: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     claim: Claim | None = None
+    gold: Gold | None = None
 
     def at(self, key: str) -> str:
         """File and line of a key such as steps.drafts.n, for messages."""
@@ -128,7 +147,7 @@ def recipe_of(source: Source, path: Path) -> Recipe:
     for key in NEEDED:
         if not data.get(key):
             raise UserError(f"no {key}", where=str(path))
-    for key in ("settings", "models", "steps", "claim"):
+    for key in ("settings", "models", "steps", "claim", "gold"):
         if not isinstance(data.get(key) or {}, dict):
             raise UserError(f"{key} is no mapping", where=where(key))
     steps = {str(name): _step(value, where(f"steps.{name}")) for name, value in data["steps"].items()}
@@ -141,6 +160,7 @@ def recipe_of(source: Source, path: Path) -> Recipe:
         settings=data.get("settings") or {},
         models={k: str(v) for k, v in (data.get("models") or {}).items()},
         claim=_claim(data.get("claim"), where("claim")),
+        gold=_gold(data.get("gold"), where("gold")),
         **words,
     )
 
@@ -163,6 +183,17 @@ def _claim(value: Any, where: str) -> Claim | None:
     if "quantity" not in value or value.get("direction", "up") not in ("up", "down"):
         raise UserError("not a claim", where=where, expected="{quantity: ..., direction: up or down}")
     return Claim(**value)
+
+
+def _gold(value: Any, where: str) -> Gold | None:
+    if value is None:
+        return None
+    for key in value:
+        known(key, Gold._fields, where, "key")
+    missing = [key for key in Gold._fields[:-1] if key not in value]
+    if missing:
+        raise UserError(f"no {', '.join(missing)}", where=where)
+    return Gold(**value)
 
 
 def known(name: str, names: Iterable[str], where: str, what: str) -> None:

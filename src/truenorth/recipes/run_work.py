@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, NamedTuple
 
 from truenorth.engine import Run, progress
 from truenorth.judges import Judge
@@ -39,6 +39,39 @@ class Load(NamedTuple):
     answers: float = 0.0
     reads: float = 0.0
     trained: float = 0.0
+
+
+class Have(NamedTuple):
+    """What there is to work with, before anything runs. A step kind may say in `lacks(have, **settings)` why it could
+    not run with it; "" where it could.
+
+    Args:
+        parameters: of the model.
+        chats: it has a chat template.
+        guidance: principles with a line of guidance.
+        unjudged: principles that neither checks, labels nor an endpoint can judge.
+        labels: answers that people called good.
+        prompts: of the file that was given; None without one.
+        organism: the model is one of Harbour, which knows how to judge and revise a little.
+    """
+
+    parameters: int
+    chats: bool
+    guidance: int
+    unjudged: tuple[str, ...] = ()
+    labels: int = 0
+    prompts: int | None = None
+    organism: bool = False
+
+
+NEEDS_CHAT = "needs a chat template, to give the model principles in its system turn"
+
+
+def lacks_guidance(have: Have) -> str:
+    """Why a step that tells the model of principles could not run."""
+    if not have.chats:
+        return NEEDS_CHAT
+    return "" if have.guidance else "needs a line of `guidance` in the constitution's principles"
 
 
 @dataclass(frozen=True)
@@ -91,6 +124,11 @@ def second_of(work: Work, judge: Judge) -> Judges:
     if judge is work.judges.proxy:
         return work.judges
     return Judges(judge, work.judges.proxy, work.judges.cards)
+
+
+def changed(settings: Settings, **given: Any) -> Settings:
+    """The job's settings with those that a step was given; None leaves the job's."""
+    return replace(settings, **{k: v for k, v in given.items() if v is not None})
 
 
 def as_lesson(row: Row) -> Row:

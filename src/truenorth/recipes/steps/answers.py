@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Answers, Load, Prompts, Work
+from truenorth.recipes.run_work import Answers, Have, Load, Prompts, Work, changed, lacks_guidance
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import answer
 
@@ -24,18 +23,17 @@ def answers(
 
     Equal answers stand once. Defaults are the job's `samples`, `guided` and `unbiased`.
     """
-    settings = _settings(work.settings, n, guided, unbiased)
+    settings = changed(work.settings, samples=n, guided=guided, unbiased=unbiased)
     ways = 1 + len(work.guidance) * bool(settings.guided)
     with work.progress("answers", len(prompts) * ways) as tick:
         return answer(model, prompts, work.guidance, settings, tick=tick, count=work.count)
 
 
-def _settings(settings: Settings, n: int | None, guided: int | None, unbiased: int | None) -> Settings:
-    given = {"samples": n, "guided": guided, "unbiased": unbiased}
-    return replace(settings, **{k: v for k, v in given.items() if v is not None})
-
-
 def forecast(rows: Sequence[float], settings: Settings, **given: int | None) -> Load:
-    s = _settings(settings, given.get("n"), given.get("guided"), given.get("unbiased"))
+    s = changed(settings, samples=given.pop("n", None), **given)
     drawn = rows[0] * (s.samples + 4 * s.guided + 0.15 * s.unbiased)
     return Load(0.8 * drawn, answers=drawn)
+
+
+def lacks(have: Have, **settings: object) -> str:
+    return lacks_guidance(have) if settings.get("guided") else ""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from truenorth.base import UserError
 from truenorth.judges.checks._text import applies
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Load, Pairs, Prompts, Work, as_lesson, taken
+from truenorth.recipes.run_work import Have, Load, Pairs, Prompts, Work, as_lesson, lacks_guidance, taken
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row, prompt_text
 from truenorth.synth.contrast import Opposites
@@ -66,3 +66,7 @@ def forecast(
     rows: Sequence[float], settings: Settings, *, n: int = 1, against: str = "", gap: float = 0.0
 ) -> Load:
     return Load(0.8 * n * rows[0], answers=2 * n * rows[0], reads=4 * n * rows[0] * bool(gap))
+
+
+def lacks(have: Have, **settings: object) -> str:
+    return lacks_guidance(have)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from truenorth.base import UserError
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Answers, Load, Prompts, Work, taken
+from truenorth.recipes.run_work import Answers, Have, Load, Prompts, Work, lacks_guidance, taken
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row, Source, as_messages
 from truenorth.synth.guided import guided as answered
@@ -60,3 +60,7 @@ def forecast(
     rows: Sequence[float], settings: Settings, *, n: int = 1, examples: int = 0, leak: int = 6
 ) -> Load:
     return Load(0.9 * n * rows[0], answers=n * rows[0])
+
+
+def lacks(have: Have, **settings: object) -> str:
+    return lacks_guidance(have)

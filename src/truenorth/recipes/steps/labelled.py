@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from truenorth.base import UserError, seed_of
 from truenorth.judges.reward import read_labels
-from truenorth.recipes.run_work import Answers, Load, Work
+from truenorth.recipes.run_work import Answers, Have, Load, Work
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row, Source, as_messages
+
+LEAST = 8
 
 
 def labelled(work: Work, *, n: int = 64) -> Answers:
@@ -30,3 +32,7 @@ def labelled(work: Work, *, n: int = 64) -> Answers:
 
 def forecast(rows: Sequence[float], settings: Settings, *, n: int = 64) -> Load:
     return Load(n)
+
+
+def lacks(have: Have, **settings: object) -> str:
+    return "" if have.labels >= LEAST else f"needs --labels with {LEAST} answers that people called good"

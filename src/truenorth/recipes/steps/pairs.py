@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from truenorth.recipes.run_work import Load, Pairs, Verdicts, Work
+from truenorth.recipes.run_work import Load, Pairs, Verdicts, Work, changed
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import choose
 
@@ -18,8 +17,7 @@ def pairs(
     Args:
         likeness: share of words from which two answers are too alike to be a pair.
     """
-    given = {"margin": margin, "likeness": likeness}
-    settings = replace(work.settings, **{k: v for k, v in given.items() if v is not None})
+    settings = changed(work.settings, margin=margin, likeness=likeness)
     return choose(verdicts, settings, constitution=work.label, count=work.count)
 
 

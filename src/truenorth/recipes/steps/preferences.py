@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from truenorth.base import UserError
 from truenorth.judges import Judge
 from truenorth.recipes.run_work import Answers, Load, Pairs, Work, as_lesson, taken
 from truenorth.recipes.settings import Settings
-from truenorth.synth.comparisons import pairs_from_comparisons
+from truenorth.synth.comparisons import Compares, pairs_from_comparisons
 
 
 def preferences(answers: Answers, judge: Judge, work: Work, *, margin: float = 0.1, most: int = 1) -> Pairs:
@@ -20,7 +21,9 @@ def preferences(answers: Answers, judge: Judge, work: Work, *, margin: float = 0
     if not hasattr(judge, "compare"):
         raise UserError(f"{judge.name} compares nothing", where="step preferences", expected="judge: self")
     seed, label = work.settings.seed, work.label
-    found = pairs_from_comparisons(answers, judge, margin=margin, most=most, seed=seed, constitution=label)
+    found = pairs_from_comparisons(
+        answers, cast(Compares, judge), margin=margin, most=most, seed=seed, constitution=label
+    )
     return [as_lesson(row) for row in taken(work, found, "comparisons")]
 
 

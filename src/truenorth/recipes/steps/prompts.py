@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Load, Prompts, Work
+from truenorth.recipes.run_work import Have, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
 
 
@@ -23,3 +23,7 @@ def prompts(model: Model, work: Work, *, n: int | None = None) -> Prompts:
 def forecast(rows: Sequence[float], settings: Settings, *, n: int | None = None) -> Load:
     wanted = n or settings.prompts
     return Load(wanted, answers=wanted * settings.draws)
+
+
+def lacks(have: Have, **settings: object) -> str:
+    return "" if have.organism or have.prompts else "needs --prompts"

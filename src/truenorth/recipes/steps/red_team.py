@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Load, Prompts, Work, fresh
+from truenorth.recipes.run_work import Have, Load, Prompts, Work, fresh
 from truenorth.recipes.settings import Settings
 from truenorth.synth.red_team import red_team as attacked
 from truenorth.synth.writing import Way
@@ -37,3 +37,11 @@ def red_team(
 def forecast(rows: Sequence[float], settings: Settings, **given: object) -> Load:
     wanted = float(str(given.get("n") or settings.prompts))
     return Load(0.7 * wanted, answers=wanted)
+
+
+def lacks(have: Have, **settings: object) -> str:
+    return (
+        ""
+        if have.chats or settings.get("way") != "turns"
+        else "needs a chat template, to write in the user's place"
+    )

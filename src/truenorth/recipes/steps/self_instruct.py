@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Load, Prompts, Work, fresh
+from truenorth.recipes.run_work import Have, Load, Prompts, Work, fresh
 from truenorth.recipes.settings import Settings
 from truenorth.synth.self_instruct import self_instruct as grown
-from truenorth.synth.writing import Way
 
 
 def self_instruct(
@@ -23,18 +22,18 @@ def self_instruct(
     Source: Wang et al. 2023, Self-Instruct (arXiv:2212.10560), section 2.2.
     """
     wanted = n or work.settings.prompts
-    style: Way = "turns" if way == "turns" else "list"
-    hot = {"temperature": 1.0, "top_p": 1.0} if style == "turns" else {}
+    turns = way == "turns"
     found = grown(
         model,
         seeds,
         wanted,
-        way=style,
+        way="turns" if turns else "list",
         near=near,
         together=64,
-        max_tokens=40 if style == "turns" else 256,
+        max_tokens=40 if turns else 256,
+        temperature=1.0 if turns else 0.7,
+        top_p=1.0 if turns else 0.5,
         seed=work.settings.seed,
-        **hot,
     )
     return fresh(work, found, "new prompts")
 
@@ -42,3 +41,11 @@ def self_instruct(
 def forecast(rows: Sequence[float], settings: Settings, **given: object) -> Load:
     wanted = float(str(given.get("n") or settings.prompts))
     return Load(wanted, answers=2 * wanted)
+
+
+def lacks(have: Have, **settings: object) -> str:
+    return (
+        ""
+        if have.chats or settings.get("way") != "turns"
+        else "needs a chat template, to write in the user's place"
+    )

@@ -11,9 +11,10 @@ from truenorth.judges import Judge
 from truenorth.models.local import LocalModel
 from truenorth.recipes.align import learnt
 from truenorth.recipes.run_check import Bound
-from truenorth.recipes.run_work import Load, Rows, Work, as_lesson, distinct, second_of
+from truenorth.recipes.run_work import Load, Rows, Work, as_lesson, changed, distinct, second_of
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.training import Watch
+from truenorth.recipes.training import objective as learned_with
 
 SINGLE = "sft"
 
@@ -43,9 +44,19 @@ def train(
         judge: the one that made the rows; a second one, which made none, says where to stop.
         objective: a name of the catalogue: pairs for `dpo` and its like, any answers for `sft`.
     """
-    given = {"objective": objective, "beta": beta, "sft": sft, "keep": keep, "documents": documents}
-    given |= {"steps": steps, "batch": batch, "lr": lr, "lora_rank": lora_rank, "evaluations": evaluations}
-    settings = replace(work.settings, **{k: v for k, v in given.items() if v is not None})
+    settings = changed(
+        work.settings,
+        objective=objective,
+        beta=beta,
+        sft=sft,
+        keep=keep,
+        documents=documents,
+        steps=steps,
+        batch=batch,
+        lr=lr,
+        lora_rank=lora_rank,
+        evaluations=evaluations,
+    )
     lessons = [as_lesson(row) for row in rows]
     if not any(row.data["use"] == "pair" for row in lessons):
         raise UserError(
@@ -67,7 +78,7 @@ def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
         UserError: the objective is unknown, or the rows have no rejected answers.
     """
     objective = step.settings.get("objective") or Settings.objective
-    replace(Settings(), objective=objective)
+    learned_with(replace(Settings(), objective=objective))
     if objective == SINGLE:
         return
     for name in next(wire.of for wire in step.wires if wire.name == "rows"):
@@ -81,7 +92,7 @@ def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
 
 
 def forecast(rows: Sequence[float], settings: Settings, **given: Any) -> Load:
-    s = replace(settings, **{k: v for k, v in given.items() if v is not None})
+    s = changed(settings, **given)
     looks = s.held_prompts * (s.evaluations + 1)
     texts = s.steps * s.batch * ((2 if s.objective != SINGLE else 1) + bool(s.keep) + bool(s.documents))
     return Load(0, answers=looks, reads=4 * looks, trained=texts)
