@@ -117,6 +117,9 @@ def do(step: Bound, cast: Cast, rows: dict[str, list[Row]]) -> None:
                 "made no rows", where=f"step {step.name}", fix="see its counts in the run's folder"
             )
     else:
+        reader = [wire.of[0] for wire in step.wires if wire.takes == "trainable"]
+        if step.makes == "judge" and reader:
+            cast.read_by[step.name] = reader[0]
         cast.made[step.name] = run.step_files(step.name, inputs, lambda folder: make().save(folder))
 
 

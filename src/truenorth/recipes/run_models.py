@@ -71,6 +71,9 @@ class Cast:
     work: Work
     named: Mapping[str, Named]
     made: dict[str, Path] = field(default_factory=dict)
+    read_by: dict[str, str] = field(
+        default_factory=dict
+    )  # step with a judge -> the model whose states it reads
     _open: dict[str, Any] = field(default_factory=dict)
 
     def identity(self, name: str) -> Any:
@@ -125,7 +128,7 @@ class Cast:
             return self.work.job.asking.judge(self.model(of or BASE), told)
         if kind == CONSISTENCY:
             return consistency(self.work, self.model(of or BASE))
-        return RewardJudge.load(self.made[kind], model=self.model(BASE))
+        return RewardJudge.load(self.made[kind], model=self.model(self.read_by.get(kind, BASE)))
 
     def judge_identity(self, name: str) -> Any:
         kind, _, of = name.partition(":")
