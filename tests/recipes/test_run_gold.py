@@ -16,7 +16,9 @@ import pytest
 from test_gold import SEEDS, pooled, scores
 
 from truenorth.engine import View
+from truenorth.judges import Judge
 from truenorth.recipes.run_recipe import Recipe, read_recipe, recipe_names
+from truenorth.records import Group, Prompt, Row
 
 RUNS = Path(os.environ.get("TRUENORTH_PROOFS", Path(__file__).parents[2] / "runs"))
 PRINCIPLES = ("harmless", "private", "honest", "steady")
@@ -92,3 +94,69 @@ def test_a_recipe_does_what_it_claims_in_every_seed_and_pooled(name):
         assert sign * (sum(aligned) - sum(base)) > 0
     found = pooled(runs, "conduct", recipe.claim.set, recipe.claim.quantity)
     assert found.low > 0 if sign > 0 else found.high < 0
+
+
+def verdicts_right(judge: Judge, rows: list[Row], prompts: dict[str, Prompt]) -> list[float]:
+    """1 where a judge and the oracle agree on an answer."""
+    asked = [Group(prompts[row.source.parents[0]], [row.data["completion"]]) for row in rows]
+    said = [found[0].score for found in judge.judge(asked)]
+    return [
+        float(score is not None and (score > 0.5) == (row.data["score"] == 1.0))
+        for score, row in zip(said, rows, strict=True)
+    ]
+
+
+def gap(seed: int, confidence: float) -> tuple[list[list[float]], list[str]]:
+    """Right verdicts of the weak judge, its student, and a ceiling fitted on what the weak one was fitted on, on the
+    base's answers to held-out questions; and the entities that these are about."""
+    from types import SimpleNamespace
+
+    from truenorth.judges import RewardJudge
+    from truenorth.judges.reward import read_labels
+    from truenorth.models.local import LocalModel
+    from truenorth.recipes.bench import harbour_bench
+    from truenorth.recipes.settings import Settings
+    from truenorth.recipes.steps.student import student
+    from truenorth.worlds.harbour import organism
+
+    view, micro, nano = run("weak-to-strong", seed), organism("micro"), organism("nano")
+    weak_folder = next(RUNS.glob(f"recipe-weak-to-strong-{seed}/steps/weak_judge-*/"))
+    large = LocalModel.load(micro.model)
+    weak = RewardJudge.load(weak_folder, model=LocalModel.load(nano.model))
+    work = SimpleNamespace(settings=Settings(seed=seed))
+    taught = student(view.rows("weak_verdicts"), large, work, confidence=confidence)  # type: ignore[arg-type]
+    labels = [label for id in ("harmless", "helpful") for label in read_labels(micro.labels, principle=id)]
+    ceiling = RewardJudge.fit(large, labels, seed=seed)
+    bench = harbour_bench(int(micro.about["seed"]))
+    prompts = {item.id: item.prompt for items in bench.conduct.values() for item in items}
+    found = [row for which in ("near", "far") for row in view.rows(f"conduct-{which}-base")]
+    rows = [
+        row
+        for row in found
+        if row.source.principle in ("harmless", "helpful") and row.source.parents[0] in prompts
+    ]
+    return [verdicts_right(j, rows, prompts) for j in (weak, taught, ceiling)], [
+        r.data["cluster"] for r in rows
+    ]
+
+
+def test_a_student_recovers_part_of_the_gap_and_more_with_the_auxiliary_loss():
+    """Row A27: 0 < PGR < 1, and it rises with the confidence loss."""
+    from itertools import chain
+
+    from truenorth.stats.recovered import gap_recovered
+
+    recovered = []
+    for confidence in (0.0, 0.5):
+        found = [gap(seed, confidence) for seed in SEEDS]
+        scores_of = [list(chain.from_iterable(three[k] for three, _ in found)) for k in range(3)]
+        clusters = list(chain.from_iterable(groups for _, groups in found))
+        print(f"\nconfidence {confidence}: accuracy {[round(sum(s) / len(s), 3) for s in scores_of]}")
+        recovered.append(gap_recovered(*scores_of, clusters=clusters, level=0.99))
+        print(recovered[-1])
+    plain, confident = recovered
+    assert plain is not None
+    assert confident is not None
+    assert 0 < plain.mean < 1
+    assert 0 < confident.mean < 1
+    assert confident.mean > plain.mean
