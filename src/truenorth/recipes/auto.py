@@ -136,7 +136,8 @@ def halve(
 
     A candidate that fails is out, with the reason; the others go on.
     """
-    left, told = list(found), []
+    left = list(found)
+    told: list[tuple[Entry, ...]] = []
     for number in range(rounds):
         entries: list[Entry] = []
         try:
@@ -165,7 +166,8 @@ def _made(candidate: Candidate, number: int, make: Make) -> Entry:
 def best_half(entries: Sequence[Entry]) -> list[Entry]:
     """Half of them, rounded up: whole Pareto layers first, and of the layer that is cut those of most worth."""
     left = [entry for entry in entries if not entry.failed]
-    wanted, kept = (len(left) + 1) // 2, []
+    wanted = (len(left) + 1) // 2
+    kept: list[Entry] = []
     while len(kept) < wanted:
         layer = [entry for entry in left if entry.name in front(left)]
         layer.sort(key=lambda entry: -entry.worth)

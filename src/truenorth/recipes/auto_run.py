@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,9 @@ def judged(run: Run, done: Done, prompts: Sequence[Prompt]) -> tuple[list[Row], 
     both = []
     for who, identity in (("base", work.job.inputs), ("aligned", done.weights)):
         model = work.base if who == "base" else LocalModel.load(done.weights)
-        asked = [
-            [prompt_text(p) for p in prompts],
-            identity,
-            judge.name,
-            work.settings.seed,
-            work.settings.max_tokens,
-        ]
-        both.append(
-            run.step(f"judged-{who}", asked, lambda m=model: answered(m, judge, prompts, work.settings))
-        )  # type: ignore[misc]
+        told = [work.settings.seed, work.settings.max_tokens]
+        asked = [[prompt_text(p) for p in prompts], identity, judge.name, *told]
+        both.append(run.step(f"judged-{who}", asked, partial(answered, model, judge, prompts, work.settings)))
     return both[0], both[1]
 
 

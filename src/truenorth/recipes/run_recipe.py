@@ -27,19 +27,8 @@ from truenorth.base import UserError
 from truenorth.base.lines import Source, read_yaml
 
 FOLDER = Path(__file__).parent
-KEYS = (
-    "title",
-    "paper",
-    "system",
-    "about",
-    "differs",
-    "model",
-    "constitution",
-    "settings",
-    "models",
-    "steps",
-)
-KEYS += ("claim", "gold")
+WORDS = ("title", "paper", "system", "about", "differs", "model", "constitution")
+KEYS = (*WORDS, "settings", "models", "steps", "claim", "gold")
 NEEDED = ("title", "steps")
 NAME = r"[a-z][a-z0-9_]*"
 
@@ -151,7 +140,7 @@ def recipe_of(source: Source, path: Path) -> Recipe:
         if not isinstance(data.get(key) or {}, dict):
             raise UserError(f"{key} is no mapping", where=where(key))
     steps = {str(name): _step(value, where(f"steps.{name}")) for name, value in data["steps"].items()}
-    words = {k: str(data[k]).strip() for k in KEYS[:7] if data.get(k) is not None}
+    words = {k: str(data[k]).strip() for k in WORDS if data.get(k) is not None}
     return Recipe(
         name=path.stem,
         steps=steps,

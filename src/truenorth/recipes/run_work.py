@@ -156,7 +156,7 @@ def taken(work: Work, found: Filtered, what: str) -> list[Row]:
 
 def plain(row: Row) -> Row:
     sides = [k for k in ("completion", "chosen", "rejected") if k in row.data]
-    texts = {k: answer_text(row.data[k]) for k in sides}
+    texts: dict[str, Any] = {k: answer_text(row.data[k]) for k in sides}
     return row if texts == {k: row.data[k] for k in sides} else Row({**row.data, **texts}, row.source)
 
 
