@@ -119,6 +119,15 @@ def test_a_recipe_killed_at_a_write_and_started_again_ends_the_same(run, tmp_pat
     assert made(tmp_path / "killed") == made(run)
 
 
+def test_a_recipe_makes_the_same_data_and_weights_without_the_truth(run, tmp_path):
+    done = start(tmp_path / "blind", "--without-gold")
+    assert done.returncode not in (0, 2), done.stderr[-2000:]
+    assert "gold" in done.stderr.splitlines()[-1]
+    blind, seen = made(tmp_path / "blind"), made(run)
+    assert sum(name.endswith(".safetensors") for name in blind) == 2
+    assert blind == {name: seen[name] for name in blind}
+
+
 @pytest.mark.kill
 @pytest.mark.parametrize("moment", range(1, 40))
 def test_a_recipe_killed_at_any_write_and_started_again_ends_the_same(run, tmp_path, moment):

@@ -124,6 +124,16 @@ def test_a_dry_run_says_what_each_step_would_do_and_writes_nothing(tmp_path, mon
     assert not list(tmp_path.iterdir())
 
 
+def test_a_dry_run_counts_the_requests_to_an_endpoint_that_answers(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["--sampler", "openai:teacher", "--sampler-url", "http://127.0.0.1:9/v1", "--set", "prompts=100"]
+    assert (
+        main(["run", "rlcd", "--dry-run", *words, "--set", "prompts.model=base", "--set", "contrast.n=3"])
+        == 0
+    )
+    assert "about 600 to endpoints" in capsys.readouterr().out  # three pairs of two answers to each of 100
+
+
 def test_the_forecast_follows_sizes_through_the_steps():
     steps = bound(read_recipe("magpie"), {"answers": {"n": "4", "unbiased": "0"}})
     found = dict(loads(steps, Settings(prompts=200, steps=10, batch=8, keep=0, documents=0)))
