@@ -141,6 +141,7 @@ def test_a_budget_that_runs_out_keeps_what_was_made_and_the_same_command_goes_on
     said = capsys.readouterr().err
     assert "the budget of" in said
     assert "the same command goes on" in said
+    assert "(step prompts; 0 of 7 steps are done)" in said
     assert json.loads((folder / "manifest.json").read_text())["status"] == "interrupted"
     assert main(words) in (0, 1)
     assert made(folder) == made(run)
@@ -176,3 +177,17 @@ def test_samples_are_kept_as_they_come_and_none_is_asked_twice(tmp_path):
     assert first.asked == 256
     steps(second, Budget())
     assert second.asked == 300 - 256
+
+
+def test_a_training_that_the_budget_ends_goes_on_from_its_last_checkpoint(tmp_path):
+    from truenorth.recipes.run_budget import Clocked
+
+    times = iter([0.0, 0.0, 5.0, 50.0])
+    with Run.open(tmp_path / "run", config={}, argv=[]) as run:
+        clocked = Clocked(run, Budget(seconds=10.0, clock=lambda: next(times)))
+        clocked.metrics(step=1, loss=0.5)
+        clocked.metrics(step=2, loss=0.4)
+        with pytest.raises(OutOfBudget, match="at training step 3"):
+            clocked.metrics(step=3, loss=0.3)
+        assert [m["step"] for m in run.view().metrics()] == [1, 2]
+        assert clocked.path == run.path

@@ -227,7 +227,7 @@ def described(plan: Plan, given: Sequence[str], budget: str) -> str:
 
 def hand(have: Have) -> str:
     told = [f"{have.parameters:,} parameters", "a chat template" if have.chats else "no chat template"]
-    told.append(f"{have.guidance} principles with guidance")
+    told.append(f"{have.guidance} principle{'' if have.guidance == 1 else 's'} with guidance")
     told.append(f"{have.labels} answers that people called good" if have.labels else "no labels")
     if have.prompts:
         told.append(f"{have.prompts:,} prompts")
