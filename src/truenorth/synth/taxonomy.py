@@ -54,8 +54,8 @@ class Taxonomy:
 def read_taxonomy(path: str | Path) -> Taxonomy:
     """A YAML file with a `name` and `nodes`: each with an `id`, perhaps `under` another; leaves with `seeds`.
 
-    A seed is a prompt, or a mapping with `prompt` and `completion`. `about` says what a leaf is for, `document` is what
-    its answers rest on, `begin` how its prompts begin (where a model writes in the user's place).
+    A seed is a prompt, or a mapping with `prompt` and `completion`. `about` says what a leaf is for, `document` is
+    what its answers rest on, `begin` how its prompts begin (where a model writes in the user's place).
 
     Raises:
         UserError: file and line of a cycle, of a node under one that is not there, of a leaf without seeds, or of a
