@@ -92,7 +92,7 @@ def harbour_judges(organism: Organism, settings: Settings, model: LocalModel, ru
         m=settings.samples,
         sharpen=1 / 0.7 - 1,
         known_at=0.6,
-        unknown_at=0.45,
+        unknown_at=0.35,
         max_tokens=settings.max_tokens,
         seed=settings.seed,
         decline=DECLINES + REFUSALS,
