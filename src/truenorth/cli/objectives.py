@@ -49,6 +49,7 @@ class Card(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """List, explain NAME, derive FORMULA."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = (
         f"{__doc__}\n\n"
@@ -64,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Print the table, the reading of one objective, or the loss that a formula asks for."""
     if args.action is None:
         print("\n".join(known()) if args.list else table([card(name) for name in known()]))
         return exits.OK

@@ -41,6 +41,7 @@ WITH_KL = ("answer", "pair", "group")
 
 
 def load_objective(objective: str | Objective, *, where: str = "") -> Objective:
+    """The function that a name of the catalogue (or `package.module:function`) stands for; a function as it is."""
     return (
         find("truenorth.learn.objectives", objective, where=where)
         if isinstance(objective, str)

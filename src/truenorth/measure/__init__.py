@@ -1,9 +1,10 @@
-"""Measuring models: scores by principle, paired comparisons, KL, perplexity, repetition, length."""
+"""Measuring models: scores by principle, paired comparisons, KL, multiple choice, perplexity, repetition, length."""
 
 from truenorth.measure.compare import Comparison, capabilities, compare
 from truenorth.measure.evaluate import evaluate
 from truenorth.measure.kl import KL, kl
 from truenorth.measure.length import Length, length
+from truenorth.measure.multiple_choice import MultipleChoice, Question, multiple_choice
 from truenorth.measure.perplexity import Perplexity, perplexity
 from truenorth.measure.repetition import Repetition, repetition
 from truenorth.measure.scores import Answer, Item, Scores, pool
@@ -14,7 +15,9 @@ __all__ = [
     "Comparison",
     "Item",
     "Length",
+    "MultipleChoice",
     "Perplexity",
+    "Question",
     "Repetition",
     "Scores",
     "capabilities",
@@ -22,6 +25,7 @@ __all__ = [
     "evaluate",
     "kl",
     "length",
+    "multiple_choice",
     "perplexity",
     "pool",
     "repetition",

@@ -6,7 +6,7 @@ from truenorth.stats.bounds import bounds, paired_bounds
 from truenorth.stats.brier import brier, murphy
 from truenorth.stats.corrected import rogan_gladen
 from truenorth.stats.crowd import Crowd, dawid_skene, group_bias
-from truenorth.stats.difficulty import Difficulty, difficulties, difficulties_given
+from truenorth.stats.difficulty import Difficulty, difficulties, difficulties_given, length_effect
 from truenorth.stats.elo import elo
 from truenorth.stats.estimate import Estimate, clopper_pearson, mean, rate, ratio, wilson
 from truenorth.stats.hits import hit_at, hit_curve
@@ -81,6 +81,7 @@ __all__ = [
     "kappa",
     "kept",
     "krippendorff",
+    "length_effect",
     "length_feature",
     "mcnemar",
     "mean",
