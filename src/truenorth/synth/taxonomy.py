@@ -97,7 +97,7 @@ def taxonomy_prompts(
     way: Way = "list",
     template: str = TEMPLATE,
     shown: int = 3,
-    count: int = 1,
+    count: int = 5,
     max_tokens: int = 256,
     temperature: float = 1.0,
     top_p: float = 1.0,
@@ -106,7 +106,7 @@ def taxonomy_prompts(
 ) -> Filtered:
     """`n` replies for each leaf, each of up to `count` prompts, as rows (prompt, leaf; document where there is one).
 
-    Reasons: those of `prompts_from`. With `count` 1 all leaves get as many prompts, but for what is dropped.
+    Reasons: those of `prompts_from`. All leaves are asked for as many prompts; `coverage` says how many they got.
 
     Args:
         shown: seeds shown, at most. Seeds that are not shown are not parents.
