@@ -447,6 +447,39 @@ def test_a_part_that_fails_takes_its_question_with_it():
         decomposed(model, [HARD], depth=-1)
 
 
+def sums(text, i):
+    """Adds two numbers and no more."""
+    numbers = [int(n) for n in text.strip("?").split() if n.isdigit()]
+    return (
+        f"{numbers[0]} + {numbers[1]} = {sum(numbers)}, so {sum(numbers)}."
+        if len(numbers) == 2
+        else "Too many."
+    )
+
+
+def test_a_part_may_build_on_the_answers_before_it():
+    chain = ["What is 1 plus 2?", "What is {1} plus 4?", "What is {2} plus {1}?"]
+    model = Says(sums)
+    [row] = decomposed(model, [HARD], split=lambda text: chain, join="").kept
+    assert said(row) == "7 + 3 = 10, so 10."
+    assert [part["prompt"] for part in row.data["parts"]][1:] == ["What is 3 plus 4?", "What is 7 plus 3?"]
+    two = decomposed(
+        model, [HARD, chat("And?")], depth=2, split=lambda t: chain if "1 + 2" in t else [], join=""
+    )
+    assert [said(one) for one in two.kept] == ["7 + 3 = 10, so 10.", "Too many."]
+
+
+def test_a_part_that_waits_for_one_that_failed_is_not_asked():
+    model = Says(lambda t, i: "" if "1 plus" in t else pytest.fail(t))
+    result = decomposed(
+        model, [HARD], split=lambda t: ["What is 1 plus 2?", "What is {1} plus 4?"], keep_parts=True
+    )
+    assert result.dropped == {"blank": 1, "part: blank": 2}
+    braces = Says(lambda t, i: t)
+    [row] = decomposed(braces, [HARD], split=lambda t: ["Use {1} and {9}", "Say {9}"], join="").kept
+    assert said(row) == "Say {9}"
+
+
 # Debates, roles, West-of-N
 
 
