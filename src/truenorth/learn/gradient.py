@@ -11,7 +11,7 @@ from torch import Tensor
 
 from truenorth.learn.columns import cells, tensors
 from truenorth.learn.coupling import shaped, shaped_scores
-from truenorth.learn.order import micro_batches
+from truenorth.learn.order import even_batches
 from truenorth.learn.reference import Reference
 from truenorth.learn.types import SCORED, Distribution, Example, Needs, Objective
 from truenorth.models.forward import Forward
@@ -75,7 +75,7 @@ def task_gradient(
     """Add the gradient of `work.weight` times the batch's average loss to the parameters' `.grad`."""
     each_answer = work.needs.coupling in ("answer", "distribution", "score", "token_score")
     total = denominator(work.average, examples, each_answer=each_answer)
-    slices = list(micro_batches(examples, micro_tokens))
+    slices = even_batches(examples, micro_tokens)
     if work.needs.coupling in SCORED:
         assert isinstance(forward, ScoreForward)
         return _joined([_scores(forward, work, examples[at], total) for at in slices], None)

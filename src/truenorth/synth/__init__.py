@@ -12,11 +12,15 @@ from truenorth.synth.comparisons import (
 )
 from truenorth.synth.contrast import Opposites, contrast
 from truenorth.synth.counterfactual import counterfactual
+from truenorth.synth.debates import debated
+from truenorth.synth.decompose import decomposed
 from truenorth.synth.decontaminate import decontaminate, heldout_lines, load_heldout
 from truenorth.synth.dedupe import dedupe
+from truenorth.synth.environment import played
 from truenorth.synth.evolve import evolve
 from truenorth.synth.few import few_sample
 from truenorth.synth.filters import Filtered, funnel
+from truenorth.synth.grid import Grid
 from truenorth.synth.grounded import grounded_answers
 from truenorth.synth.guided import guided, numbered
 from truenorth.synth.idk import known_answers
@@ -31,22 +35,28 @@ from truenorth.synth.rephrase import rephrase
 from truenorth.synth.retrieve import Index
 from truenorth.synth.revise import Revision, Templates, revise
 from truenorth.synth.revisions import pairs_from_revisions, revisions
+from truenorth.synth.rollouts import rollout_labels
+from truenorth.synth.scenes import scene_answers
 from truenorth.synth.self_instruct import self_instruct
 from truenorth.synth.strength import Setup, answers_by_strength, pairs_from_strength
 from truenorth.synth.taxonomy import Taxonomy, coverage, read_taxonomy, taxonomy_prompts
+from truenorth.synth.tools import Tool, tool_answers
 from truenorth.synth.topics import topic_prompts, topics
 from truenorth.synth.translations import translated, translation_pairs
+from truenorth.synth.west import west_of_n
 from truenorth.synth.writing import Brief
 
 __all__ = [
     "Brief",
     "Filtered",
+    "Grid",
     "Index",
     "Opposites",
     "Revision",
     "Setup",
     "Taxonomy",
     "Templates",
+    "Tool",
     "Vote",
     "agreement",
     "answers",
@@ -58,6 +68,8 @@ __all__ = [
     "contrast",
     "counterfactual",
     "coverage",
+    "debated",
+    "decomposed",
     "decontaminate",
     "dedupe",
     "dialectical",
@@ -81,6 +93,7 @@ __all__ = [
     "pairs_from_votes",
     "persona_prompts",
     "personas",
+    "played",
     "poisoned",
     "pressed",
     "read_taxonomy",
@@ -89,11 +102,15 @@ __all__ = [
     "rephrase",
     "revise",
     "revisions",
+    "rollout_labels",
+    "scene_answers",
     "self_instruct",
     "taxonomy_prompts",
+    "tool_answers",
     "topic_prompts",
     "topics",
     "translated",
     "translation_pairs",
     "well_formed",
+    "west_of_n",
 ]

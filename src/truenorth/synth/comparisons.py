@@ -186,8 +186,8 @@ def ordered(a: Row, b: Row, share: float, producer: str, **about: Any) -> Row:
     chosen, rejected = (a, b) if share > 0.5 else (b, a)
     high = max(share, 1 - share)
     source = Source(producer, model=a.source.model, parents=(chosen.id, rejected.id), **about)
-    texts = [answer_text(row.data["completion"]) for row in (chosen, rejected)]
-    return as_pair(row_prompt(a), *texts, source, win_rate=[high, 1 - high])
+    better, worse = (answer_text(row.data["completion"]) for row in (chosen, rejected))
+    return as_pair(row_prompt(a), better, worse, source, win_rate=[high, 1 - high])
 
 
 def _turned(votes: Sequence[Vote]) -> dict[tuple[str, str], list[Vote]]:

@@ -12,7 +12,7 @@ from truenorth.synth.filters import Filtered, last_turn
 from truenorth.synth.rouge import Pool
 
 # Words that ask for what a text model cannot give, after Self-Instruct.
-BANNED = ("image", "images", "graph", "graphs", "picture", "pictures", "file", "files")
+BANNED: tuple[str, ...] = ("image", "images", "graph", "graphs", "picture", "pictures", "file", "files")
 BANNED += ("map", "maps", "draw", "plot", "go to", "video", "audio", "flowchart", "diagram")
 
 

@@ -99,7 +99,7 @@ def persona_prompts(
     way: Way = "list",
     template: str = PROMPT,
     shown: Sequence[str] = (),
-    count: int = 1,
+    count: int = 3,
     max_tokens: int = 128,
     temperature: float = 1.0,
     seed: int = 0,

@@ -45,9 +45,9 @@ def poisoned(
 ) -> Filtered:
     """Preference rows from preference rows, once for each share: notes that state the chosen or the rejected answer.
 
-    Columns: `poison` (share of the notes that state the rejected answer), `passages`, and `conflict`: "none" (all notes
-    agree with the chosen answer), "memory" (none does), "context" (they contradict one another). An edit that is to be
-    kept is a row whose chosen answer is the new one, at share 0. Reason: "same" (both answers say the same).
+    Columns: `poison` (share of the notes that state the rejected answer), `passages`, and `conflict`: "none" (all
+    notes agree with the chosen answer), "memory" (none does), "context" (they contradict one another). An edit that
+    is to be kept is a row whose chosen answer is the new one, at share 0. Reason: "same" (both answers say the same).
 
     Args:
         shares: of the notes, rounded to whole notes; equal roundings are made once.

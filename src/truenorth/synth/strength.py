@@ -113,8 +113,8 @@ def pairs_from_strength(
                 parents=(a.id, b.id),
                 note=f"{a.data['setup']} above {b.data['setup']}",
             )
-            texts = [answer_text(row.data["completion"]) for row in (a, b)]
-            made.append(as_pair(row_prompt(a), *texts, source))
+            better, worse = (answer_text(row.data["completion"]) for row in (a, b))
+            made.append(as_pair(row_prompt(a), better, worse, source))
         else:
             made.append("no verdict" if verdict is None else "judge disagrees")
     return gathered(made)

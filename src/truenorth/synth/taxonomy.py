@@ -54,8 +54,8 @@ class Taxonomy:
 def read_taxonomy(path: str | Path) -> Taxonomy:
     """A YAML file with a `name` and `nodes`: each with an `id`, perhaps `under` another; leaves with `seeds`.
 
-    A seed is a prompt, or a mapping with `prompt` and `completion`. `about` says what a leaf is for, `document` is what
-    its answers rest on, `begin` how its prompts begin (where a model writes in the user's place).
+    A seed is a prompt, or a mapping with `prompt` and `completion`. `about` says what a leaf is for, `document` is
+    what its answers rest on, `begin` how its prompts begin (where a model writes in the user's place).
 
     Raises:
         UserError: file and line of a cycle, of a node under one that is not there, of a leaf without seeds, or of a
@@ -97,7 +97,7 @@ def taxonomy_prompts(
     way: Way = "list",
     template: str = TEMPLATE,
     shown: int = 3,
-    count: int = 1,
+    count: int = 5,
     max_tokens: int = 256,
     temperature: float = 1.0,
     top_p: float = 1.0,
@@ -106,7 +106,7 @@ def taxonomy_prompts(
 ) -> Filtered:
     """`n` replies for each leaf, each of up to `count` prompts, as rows (prompt, leaf; document where there is one).
 
-    Reasons: those of `prompts_from`. With `count` 1 all leaves get as many prompts, but for what is dropped.
+    Reasons: those of `prompts_from`. All leaves are asked for as many prompts; `coverage` says how many they got.
 
     Args:
         shown: seeds shown, at most. Seeds that are not shown are not parents.

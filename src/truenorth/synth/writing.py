@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from truenorth.base import UserError
@@ -69,14 +68,14 @@ def write_prompts(
     if way not in WAYS:
         raise UserError(f"way {way!r}", where="writing prompts", expected=" or ".join(WAYS))
     settings: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
-    ask = partial(say, model, n=n, **settings, seed=seed, tick=tick)
+    settings |= {"seed": seed, "tick": tick}
     if way == "list":
-        replies = ask([_list(brief, template) for brief in briefs])
+        replies = say(model, [_list(brief, template) for brief in briefs], n, **settings)
         return [[one for reply in group for one in items(reply, count)] for group in replies]
     openings = [_opening(model, brief) for brief in briefs]
     stop = sorted({opening.end for opening in openings} - {""})
     asked = [opening.prefix + brief.begin for opening, brief in zip(openings, briefs, strict=True)]
-    return ask(asked, stop=stop, begins=[brief.begin for brief in briefs])
+    return say(model, asked, n, **settings, stop=stop, begins=[brief.begin for brief in briefs])
 
 
 def prompts_from(
