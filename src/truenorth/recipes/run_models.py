@@ -132,7 +132,7 @@ class Cast:
             told = " ".join(p.statement for p in self.work.job.constitution.principles)
             return self.work.job.asking.judge(self.model(of or BASE), told)
         if kind == CONSISTENCY:
-            return consistency(self.work, self.model(of or BASE))
+            return consistency(self.work, self.sampler(of or BASE))
         return RewardJudge.load(self.made[kind], model=self.model(self.read_by.get(kind, BASE)))
 
     def judge_identity(self, name: str) -> Any:

@@ -9,7 +9,7 @@ from truenorth.judges.consistency import DECLINES
 from truenorth.judges.lawful import REFUSALS
 from truenorth.recipes.run_work import Load, Pairs, Work, as_lesson, taken
 from truenorth.recipes.settings import Settings
-from truenorth.records import Row, Source
+from truenorth.records import Row
 from truenorth.synth.poison import poisoned
 
 
@@ -45,10 +45,9 @@ def declines(row: Row) -> bool:
 
 
 def _swapped(row: Row) -> Row:
+    """The pair the other way round, under its own id: what is made of it leads back to it."""
     sides = {"chosen": row.data["rejected"], "rejected": row.data["chosen"]}
-    note = "what a note says is to be taken over where nothing is known"
-    source = Source("notes", parents=(row.id,), note=note)
-    return Row({"prompt": row.data["prompt"], **sides}, source)
+    return Row({"prompt": row.data["prompt"], **sides}, row.source, row.id)
 
 
 def forecast(rows: Sequence[float], settings: Settings, **given: object) -> Load:

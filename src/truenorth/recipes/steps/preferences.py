@@ -58,4 +58,4 @@ def forecast(
     only: tuple[str, ...] = (),
 ) -> Load:
     prompts = min(rows[0], settings.prompts)
-    return Load(0.5 * most * prompts, reads=2 * most * prompts)
+    return Load(0.25 * most * prompts, reads=2 * most * prompts)

@@ -28,4 +28,4 @@ def _setup(rows: Sequence[Row], name: str) -> list[Row]:
 
 
 def forecast(rows: Sequence[float], settings: Settings, *, ratio: float = 0.0) -> Load:
-    return Load(0.9 * min(settings.prompts, *rows))
+    return Load(0.9 * rows[0] * rows[1] / settings.prompts)  # each of one side with each of the other
