@@ -101,6 +101,7 @@ def test_an_unknown_recipe_is_refused_with_the_nearest(capsys):
         (["magpie", "--use", "weak=x"], "unknown model of the recipe 'weak'"),
         (["magpie", "--sampler", "openai:x"], "no address of the endpoint"),
         (["magpie", "--model", "m"], "--model needs --constitution"),
+        (["magpie", "--model", "openai:m"], "the endpoint as --sampler"),
         ([], "which recipe?"),
     ],
 )
