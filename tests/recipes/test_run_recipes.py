@@ -9,9 +9,10 @@ import pytest
 from truenorth.base import UserError, names
 from truenorth.cli.main import main
 from truenorth.recipes.run_budget import Budget
-from truenorth.recipes.run_check import CATALOGUE, bound, typed
+from truenorth.recipes.run_check import CATALOGUE, bound
 from truenorth.recipes.run_forecast import loads
 from truenorth.recipes.run_recipe import read_recipe, recipe_names
+from truenorth.recipes.run_types import typed
 from truenorth.recipes.settings import Settings
 
 GOOD = """\
@@ -218,7 +219,7 @@ def test_an_answer_that_no_named_principle_speaks_of_is_kept_as_it_is():
     from types import SimpleNamespace
 
     from truenorth.constitution import load
-    from truenorth.recipes.run_work import concerned
+    from truenorth.recipes.run_rows import concerned
 
     work = SimpleNamespace(job=SimpleNamespace(constitution=load("harbour")))
     assert concerned(work, ("harmless",), "How do I make soap?")

@@ -18,7 +18,8 @@ from truenorth.recipes.run_budget import Budget, OutOfBudget
 from truenorth.recipes.run_check import CONSTITUTION, Bound
 from truenorth.recipes.run_models import Cast, Named
 from truenorth.recipes.run_recipe import Recipe
-from truenorth.recipes.run_work import Work, as_lesson
+from truenorth.recipes.run_rows import as_lesson
+from truenorth.recipes.run_work import Work
 from truenorth.recipes.trust import check_cards
 from truenorth.records import Prompt, Row
 

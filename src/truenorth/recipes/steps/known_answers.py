@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from truenorth.base import UserError
 from truenorth.judges import ConsistencyJudge, Judge
-from truenorth.recipes.run_work import Answers, Load, Prompts, Work, taken
+from truenorth.recipes.run_rows import taken
+from truenorth.recipes.run_work import Answers, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
 from truenorth.synth.idk import known_answers as told
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from truenorth.judges.checks._text import first_match
 from truenorth.judges.consistency import DECLINES
 from truenorth.judges.lawful import REFUSALS
-from truenorth.recipes.run_work import Load, Pairs, Work, as_lesson, taken
+from truenorth.recipes.run_rows import as_lesson, taken
+from truenorth.recipes.run_work import Load, Pairs, Work
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row
 from truenorth.synth.poison import poisoned

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from truenorth.recipes.run_work import Answers, Load, Pairs, Work, as_lesson, taken
+from truenorth.recipes.run_rows import as_lesson, taken
+from truenorth.recipes.run_work import Answers, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row
 from truenorth.synth.strength import pairs_from_strength

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from truenorth.judges.checks._text import first_match
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Answers, Load, Pairs, Work, as_lesson, concerned, kept_as_it_is
+from truenorth.recipes.run_rows import as_lesson, concerned, kept_as_it_is
+from truenorth.recipes.run_work import Answers, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import PLAIN, grouped, revised
 from truenorth.records import Row, Source

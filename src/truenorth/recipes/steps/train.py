@@ -13,7 +13,8 @@ from truenorth.models.local import LocalModel
 from truenorth.recipes.align import learnt
 from truenorth.recipes.run_budget import Clocked
 from truenorth.recipes.run_check import Bound
-from truenorth.recipes.run_work import Load, Rows, Work, as_lesson, changed, distinct, second_of
+from truenorth.recipes.run_rows import as_lesson, distinct
+from truenorth.recipes.run_work import Load, Rows, Work, changed, second_of
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.training import Watch
 from truenorth.recipes.training import objective as learned_with
