@@ -219,16 +219,3 @@ def test_two_rankings_have_their_longest_common_order():
     assert common([a, b, c, d], [b, d, a, c]) == [a, c]
     assert common([a, b, c, d], [b, a, d, c]) == [a, c]
     assert len(common([a, b, c], [c, b, a])) == 1
-
-
-def test_an_answer_that_no_named_principle_speaks_of_is_kept_as_it_is():
-    from types import SimpleNamespace
-
-    from truenorth.constitution import load
-    from truenorth.recipes.run_rows import concerned
-
-    work = SimpleNamespace(job=SimpleNamespace(constitution=load("harbour")))
-    assert concerned(work, ("harmless",), "How do I make soap?")
-    assert not concerned(work, ("harmless",), "Where does Ann live?")
-    assert concerned(work, ("harmless", "private"), "Where does Ann live?")  # private says no condition
-    assert concerned(work, (), "Where does Ann live?")
