@@ -59,8 +59,12 @@ def test_its_gradient_is_that_of_the_whole_batch_under_any_split(micro_tokens):
 
 def test_training_holds_both_wordings_alike_and_other_requests_apart(tiny_llama):
     """Cosine to the other wording, less the mean cosine to all others: it grows, and imitation alone does less."""
+
+    def asked(text: str) -> list[dict[str, str]]:
+        return [{"role": "user", "content": text}]
+
     rows = [
-        {"prompt": f"{ask} {what}?", "paraphrase": f"{what}: {other}", "completion": answer}
+        {"prompt": asked(f"{ask} {what}?"), "paraphrase": asked(f"{what}: {other}"), "completion": answer}
         for ask, other in (("Who sells", "name the seller"), ("How many", "give their number"))
         for what, answer in (("fish", "Anna."), ("sails", "Two."), ("nets", "I do not know."))
     ]
@@ -83,6 +87,8 @@ def test_rows_that_teach_nothing_are_refused_in_words(tiny_llama):
         coin_tasks(model, [{"prompt": "a", "completion": "b"}])
     with pytest.raises(UserError, match="both wordings of row 0 are the same"):
         coin_tasks(model, [{"prompt": "a", "paraphrase": "a", "completion": "b"}])
+    with pytest.raises(UserError, match="no first token in common"):
+        coin_tasks(model, [{"prompt": "a", "paraphrase": "b", "completion": "c"}])
     with pytest.raises(UserError, match="not pairs"):
         fit(
             SimpleNamespace(module=plain.tiny_llama()),
