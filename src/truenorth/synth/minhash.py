@@ -31,7 +31,7 @@ Indices = NDArray[np.int64]
 class Bands(NamedTuple):
     """How many bands, of how many hashes each."""
 
-    count: int
+    bands: int
     rows: int
 
 
@@ -41,7 +41,7 @@ def bands_for(near: float) -> Bands:
     A band of r hashes agrees with probability near^r; one of b does with 1 - (1 - near^r)^b.
 
     >>> bands_for(0.8)
-    Bands(count=31, rows=6)
+    Bands(bands=31, rows=6)
     """
     found = Bands(1, 1)
     for rows in range(1, MOST + 1):
@@ -121,14 +121,14 @@ def _padded(sizes: Indices) -> Indices:
 
 def band_keys(sets: Shingles, bands: Bands, *, seed: int = 0) -> Hashes:
     """(bands, N): one number for the hashes of each band."""
-    keys = np.empty((bands.count, len(sets)), np.uint64)
+    keys = np.empty((bands.bands, len(sets)), np.uint64)
     for at in range(0, len(sets), 1 << 15):
         some = Shingles(sets.values, sets.starts[at : at + (1 << 15) + 1])
         part = some.values[some.starts[0] : some.starts[-1]]
         least = minhash(
-            Shingles(part, some.starts - some.starts[0]), count=bands.count * bands.rows, seed=seed
+            Shingles(part, some.starts - some.starts[0]), count=bands.bands * bands.rows, seed=seed
         )
-        for band, rows in enumerate(least.reshape(bands.count, bands.rows, len(some))):
+        for band, rows in enumerate(least.reshape(bands.bands, bands.rows, len(some))):
             key = rows[0].astype(np.uint64)
             for row in rows[1:]:
                 key = mixed(key * np.uint64(PRIME) + row)

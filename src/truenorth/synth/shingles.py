@@ -100,7 +100,7 @@ def _chunk(plain: Sequence[str], n: int) -> Hashed:
     data = np.frombuffer(("\n".join(plain) + "\n").encode(errors="surrogatepass"), np.uint8)
     line_ends = np.flatnonzero(data == 10)
     word_ends = np.flatnonzero((data == 10) | (data == 32))
-    spans = _Spans.of(data)
+    spans = Spans.of(data)
     word_W = mixed(spans.hash(np.concatenate([[0], word_ends[:-1] + 1]), word_ends))
     line_starts = np.concatenate([[0], line_ends[:-1] + 1])
     whole = mixed(spans.hash(line_starts, line_ends))
@@ -126,14 +126,14 @@ def _runs(word_W: Hashes, line_W: NDArray[np.int64], lines: int, n: int) -> tupl
     return run_R, line_W[at_R]
 
 
-class _Spans(NamedTuple):
+class Spans(NamedTuple):
     """Hashes of any span of bytes, from running sums."""
 
     sums: Hashes
     inverse: Hashes
 
     @classmethod
-    def of(cls, data: NDArray[np.uint8]) -> _Spans:
+    def of(cls, data: NDArray[np.uint8]) -> Spans:
         power, inverse = _powers(1 << len(data).bit_length())
         weighed = _table()[data]
         weighed *= power[: len(data)]
