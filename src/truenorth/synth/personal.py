@@ -133,7 +133,7 @@ KINDS: tuple[Kind, ...] = (
         re.compile(r"(?<![\w.+-])\d(?:[ -]?\d){12,18}(?![\w-])"),
         is_card,
         lambda found, number: refill(found, number, "9999", last=luhn),
-        r"9(?:[ -]?9){3}(?:[ -]?\d){9,15}",
+        r"9(?:[ -]?9){3}(?:[ -]?\d){9,15}(?![\w-])",
     ),
     Kind(
         "ssn",
