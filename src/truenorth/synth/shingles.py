@@ -95,8 +95,42 @@ def _chunks(texts: Iterator[str]) -> Iterator[list[str]]:
         yield held
 
 
+class Runs(NamedTuple):
+    """Every run of words of many texts, in order: its 64-bit hash, the text it is of, and its first word's place."""
+
+    values: Hashes
+    text: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+
+def word_runs(texts: Sequence[str], n: int) -> Runs:
+    """The runs of `n` words of each text; a text with fewer words has none."""
+    found: list[Runs] = []
+    before = 0
+    for plain in _chunks(normalise(text) for text in texts):
+        _, word_W, line_W = _words(plain)
+        count_L = np.bincount(line_W, minlength=len(plain))
+        runs = _runs(word_W, line_W, count_L, n)
+        whole = (count_L[runs.text] >= n) & (np.array([bool(text) for text in plain])[runs.text])
+        found.append(Runs(runs.values[whole], runs.text[whole] + before, runs.place[whole]))
+        before += len(plain)
+    return (
+        Runs(*(np.concatenate(part) for part in zip(*found))) if found else Runs(*np.zeros((3, 0), np.uint64))
+    )
+
+
 def _chunk(plain: Sequence[str], n: int) -> Hashed:
     """The hashes of normalised texts: words parted by single spaces."""
+    whole, word_W, line_W = _words(plain)
+    run_R, line_R, _ = _runs(word_W, line_W, np.bincount(line_W, minlength=len(plain)), n)
+    key_R = np.sort((line_R.astype(np.uint64) << np.uint64(BITS)) | (run_R >> np.uint64(64 - BITS)))
+    key_R = key_R[np.concatenate([[True], key_R[1:] != key_R[:-1]])]
+    sizes = np.bincount((key_R >> np.uint64(BITS)).astype(np.int64), minlength=len(plain))
+    return Hashed(whole, Shingles._stacked([key_R & _ones(BITS)], sizes))
+
+
+def _words(plain: Sequence[str]) -> tuple[Hashes, Hashes, NDArray[np.int64]]:
+    """Of normalised texts: a hash of each text, 0 if empty; of each word, in order; and the text each word is of."""
     data = np.frombuffer(("\n".join(plain) + "\n").encode(errors="surrogatepass"), np.uint8)
     line_ends = np.flatnonzero(data == 10)
     word_ends = np.flatnonzero((data == 10) | (data == 32))
@@ -105,17 +139,11 @@ def _chunk(plain: Sequence[str], n: int) -> Hashed:
     line_starts = np.concatenate([[0], line_ends[:-1] + 1])
     whole = mixed(spans.hash(line_starts, line_ends))
     whole[line_starts == line_ends] = 0
-    line_W = np.searchsorted(line_ends, word_ends)
-    run_R, line_R = _runs(word_W, line_W, len(plain), n)
-    key_R = np.sort((line_R.astype(np.uint64) << np.uint64(BITS)) | (run_R >> np.uint64(64 - BITS)))
-    key_R = key_R[np.concatenate([[True], key_R[1:] != key_R[:-1]])]
-    sizes = np.bincount((key_R >> np.uint64(BITS)).astype(np.int64), minlength=len(plain))
-    return Hashed(whole, Shingles._stacked([key_R & _ones(BITS)], sizes))
+    return whole, word_W, np.searchsorted(line_ends, word_ends)
 
 
-def _runs(word_W: Hashes, line_W: NDArray[np.int64], lines: int, n: int) -> tuple[Hashes, NDArray[np.int64]]:
-    """The hash and the line of every run of `n` words within a line; of the whole line where it is shorter."""
-    count_L = np.bincount(line_W, minlength=lines)
+def _runs(word_W: Hashes, line_W: NDArray[np.int64], count_L: NDArray[np.int64], n: int) -> Runs:
+    """Every run of `n` words within a line; the whole line where it is shorter."""
     place_W = np.arange(len(line_W)) - np.repeat(np.cumsum(count_L) - count_L, count_L)
     at_R = np.flatnonzero(place_W <= np.maximum(count_L[line_W] - n, 0))
     left_R = count_L[line_W[at_R]] - place_W[at_R]  # words to the end of the line
@@ -123,7 +151,7 @@ def _runs(word_W: Hashes, line_W: NDArray[np.int64], lines: int, n: int) -> tupl
     for k in range(1, n):
         more = k < left_R
         run_R[more] = mixed(run_R[more] + np.uint64(PRIME) * word_W[at_R[more] + k])
-    return run_R, line_W[at_R]
+    return Runs(run_R, line_W[at_R], place_W[at_R])
 
 
 class Spans(NamedTuple):
