@@ -13,6 +13,8 @@ what it dropped and why; --dropped keeps those rows.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(
-        dest="action", required=True, metavar="dedupe|select|scrub|restore|decontaminate|balance"
+        dest="action", required=True, metavar="dedupe|select|scrub|restore|decontaminate|index|balance"
     )
     dedupe = _action(actions, "dedupe", "drop exact and near duplicates")
     dedupe.add_argument(
@@ -59,27 +61,80 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ngrams (default), or a model's folder: mean hidden states",
     )
 
+    scrub = _action(actions, "scrub", "replace personal data by stand-ins", dropped=False)
+    restore = _action(actions, "restore", "take stand-ins back", dropped=False)
+    for action, how in ((scrub, "made if it is not there, else added to"), (restore, "that `scrub` wrote")):
+        action.add_argument(
+            "--key", type=Path, required=True, metavar="FILE", help=f"the key, {how}; keep it apart"
+        )
+    scrub.add_argument(
+        "--kinds", metavar="NAMES", help="some of email,key,iban,card,ssn,ip,phone (default: all)"
+    )
+    scrub.add_argument("--names", type=Path, metavar="FILE", help="names to replace as well, one a line")
+    clean = _action(actions, "decontaminate", "drop rows that repeat evaluations or protected texts")
+    clean.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="an evaluation; repeatable; NAME:COLUMN=FILE",
+    )
+    clean.add_argument("--heldout", type=Path, metavar="FILE", help="a list of hashes that are held out")
+    clean.add_argument(
+        "--copyright", type=Path, metavar="FOLDER", help="an index of protected texts (`data index`)"
+    )
+    index = actions.add_parser("index", help="index protected texts, for decontaminate --copyright")
+    index.add_argument("file", nargs="+", metavar="NAME=FILE", help="texts: .txt, or a table's text column")
+    index.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    index.add_argument("--words", type=int, default=13, metavar="N", help="of a run (13)")
+    even = actions.add_parser("balance", help="who is in the data, and how each group is labelled")
+    even.add_argument("file", type=Path, metavar="FILE", help="JSONL, CSV or Parquet")
+    even.add_argument("--group", required=True, metavar="COLUMN", help="whose values are the groups")
+    even.add_argument("--label", metavar="COLUMN", help="true or false, 1 or 0, yes or no")
+    even.add_argument(
+        "--population", type=Path, metavar="FILE", help="JSON: the share each group should have"
+    )
+    even.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers there, as JSON")
+    for action in (index, even):
+        action.add_argument("--quiet", "-q", action="store_true", default=argparse.SUPPRESS, help="no table")
 
-def _action(actions: argparse._SubParsersAction, name: str, about: str) -> argparse.ArgumentParser:
+
+def _action(
+    actions: argparse._SubParsersAction, name: str, about: str, *, dropped: bool = True
+) -> argparse.ArgumentParser:
     """A subcommand that reads a file and writes another."""
     action = actions.add_parser(name, help=about)
     action.add_argument("file", type=Path, metavar="FILE", help="JSONL, CSV or Parquet")
-    action.add_argument("--out", type=Path, required=True, metavar="FILE", help="where kept rows go")
-    action.add_argument("--dropped", type=Path, metavar="FILE", help="where the others go, with the reason")
+    action.add_argument("--out", type=Path, required=True, metavar="FILE", help="where rows go")
+    if dropped:
+        action.add_argument(
+            "--dropped", type=Path, metavar="FILE", help="where dropped rows go, with the reason"
+        )
     action.add_argument(
         "--column",
         action="append",
         default=[],
         metavar="NAME",
-        help="what is read; repeatable (default: prompt, messages, text, instruction or question)",
+        help="what is read; repeatable (default: prompt, messages, text, instruction or question)"
+        if dropped
+        else "what is changed; repeatable (default: every text)",
     )
     action.add_argument("--quiet", "-q", action="store_true", default=argparse.SUPPRESS, help="no table")
     return action
 
 
 def run(args: argparse.Namespace) -> int:
-    made = {"dedupe": _dedupe, "select": _select}
-    _sift(args, made[args.action](args))
+    if args.action in ("scrub", "restore"):
+        from truenorth.cli.data_scrub import run_scrub
+
+        return run_scrub(args)
+    if args.action == "index":
+        return _index(args)
+    if args.action == "balance":
+        from truenorth.cli.data_balance import run_balance
+
+        return run_balance(args)
+    _sift(args, {"dedupe": _dedupe, "select": _select, "decontaminate": _decontaminate}[args.action](args))
     return exits.OK
 
 
@@ -107,6 +162,81 @@ def _select(args: argparse.Namespace) -> Decide:
     if args.by == "unlike":
         return select_unlike(embed, args.limit, scores, most=args.most)
     return select_information(embed, args.limit, scores)
+
+
+def _decontaminate(args: argparse.Namespace) -> Decide:
+    """One decider of all that is given; the first reason counts."""
+    from truenorth.synth.copied import copied, evaluations
+    from truenorth.synth.decontaminate import contaminated, load_heldout
+    from truenorth.synth.ngram_index import NgramIndex
+    from truenorth.synth.sieve import all_of, columns_of, texts_of
+
+    deciders: list[Decide] = []
+    if args.against:
+        items = {}
+        for name, column, path in map(_named, args.against):
+            items[name] = list(texts_of(path, columns_of(path, [column] if column else [])))
+        found = evaluations(items)
+        for name, many in found.too_short.items():
+            if many and not args.quiet:
+                print(
+                    f"{name}: {many:,} of {len(items[name]):,} items have fewer than four words and are not looked for"
+                )
+        deciders.append(lambda texts: contaminated(texts, found))
+    if args.heldout:
+        heldout = load_heldout(args.heldout)
+        deciders.append(lambda texts: contaminated(texts, heldout))
+    if args.copyright:
+        index = NgramIndex.open(args.copyright)
+        deciders.append(lambda texts: copied(texts, index))
+    if not deciders:
+        raise UserError(
+            "nothing to look for", fix="give --against NAME=FILE, --heldout FILE or --copyright FOLDER"
+        )
+    return all_of(deciders)
+
+
+def _named(text: str) -> tuple[str, str, Path]:
+    """NAME=FILE or NAME:COLUMN=FILE; a file alone is named after itself."""
+    named, equals, path = text.partition("=")
+    if not equals:
+        return Path(text).stem, "", Path(text)
+    name, _, column = named.partition(":")
+    if not name or not path:
+        raise UserError(f"{text!r} names no file", expected="NAME=FILE or NAME:COLUMN=FILE")
+    return name, column, Path(path)
+
+
+def _index(args: argparse.Namespace) -> int:
+    from truenorth.synth.ngram_index import NgramIndex
+    from truenorth.synth.sieve import columns_of, texts_of
+
+    corpora = {}
+    for name, column, path in map(_named, args.file):
+        if path.suffix == ".txt":
+            corpora[name] = _paragraphs(path)
+        else:
+            corpora[name] = texts_of(path, columns_of(path, [column] if column else []))
+    made = NgramIndex.build(corpora, args.out, sizes=[args.words])
+    if not args.quiet:
+        print(f"{args.out}: {len(made.hash_R):,} runs of {args.words} words from {', '.join(made.names)}")
+    return exits.OK
+
+
+def _paragraphs(path: Path) -> Iterator[str]:
+    """A text in pieces of a thousand lines that overlap, so that it need not fit in memory.
+
+    Raises:
+        UserError: not readable.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            tail: list[str] = []
+            while lines := list(islice(file, 1000)):
+                yield "".join([*tail, *lines])
+                tail = lines[-20:]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read ({error})", where=str(path)) from error
 
 
 def _embed(name: str) -> Embed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from truenorth.records.batches import check_suffix, read_batches, write_batches
 from truenorth.synth.diverse import k_centre, unlike
 from truenorth.synth.embed import BATCH, Embed
 from truenorth.synth.information import most_information, soft_labels
+from truenorth.synth.scrub import each_text
 
 Decide = Callable[[Iterable[str]], Iterable[str]]
 Plain = Mapping[str, Any]
@@ -128,6 +129,43 @@ def sieve(
     counts = Counter(reasons)
     kept = counts.pop("", 0)
     return Sifted(len(reasons), kept, dict(counts.most_common()), examples)
+
+
+def change(
+    path: str | Path, out: str | Path, of_text: Callable[[str], str], *, columns: Sequence[str] = ()
+) -> tuple[int, int]:
+    """Write the rows of `path` to `out` with every text in these columns (all by default) changed. Returns rows, and
+    rows that are different now."""
+    if Path(path).resolve() == Path(out).resolve():
+        raise UserError("the same file is read and written", where=str(out), fix="give --out another name")
+    rows = changed = 0
+
+    def made() -> Iterator[list[Plain]]:
+        nonlocal rows, changed
+        for batch in read_batches(path):
+            new: list[Plain] = [
+                {
+                    name: each_text(v, of_text) if not columns or name in columns else v
+                    for name, v in row.items()
+                }
+                for row in batch
+            ]
+            rows += len(batch)
+            changed += sum(a != b for a, b in zip(batch, new))
+            yield new
+
+    write_batches(out, made())
+    return rows, changed
+
+
+def all_of(deciders: Sequence[Decide]) -> Decide:
+    """The first reason that one of them has, text by text; for deciders that stream."""
+
+    def decide(texts: Iterable[str]) -> Iterator[str]:
+        for reasons in zip(*(d(t) for d, t in zip(deciders, tee(texts, len(deciders)))), strict=True):
+            yield next(filter(None, reasons), "")
+
+    return decide
 
 
 def vectors(texts: Iterable[str], embed: Embed) -> NDArray[np.float32]:
