@@ -44,7 +44,9 @@ class Browser:
             [self._program, *switches], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         written = self._profile / "DevToolsActivePort"
-        self.until(lambda: written.exists() and written.read_text().count("\n") >= 1, "the browser to start", 60)
+        self.until(
+            lambda: written.exists() and written.read_text().count("\n") >= 1, "the browser to start", 60
+        )
         port, path = written.read_text().split("\n")[:2]
         self._run(self._connect(f"ws://127.0.0.1:{port}{path}"))
         return self
@@ -94,7 +96,9 @@ class Browser:
             elif last == "Enter":
                 what["text"] = "\r"
             self._call("Input.dispatchKeyEvent", type="keyDown", **what)
-            self._call("Input.dispatchKeyEvent", type="keyUp", **{k: v for k, v in what.items() if k != "text"})
+            self._call(
+                "Input.dispatchKeyEvent", type="keyUp", **{k: v for k, v in what.items() if k != "text"}
+            )
 
     def write(self, text: str) -> None:
         self._call("Input.insertText", text=text)

@@ -31,13 +31,13 @@ def labels(found: Annotations) -> list[Row]:
     rows = []
     for label in found.labels:
         if label.kind == "approve":
-            rows.append(_one(found, label, label.answer, label=label.value))
+            rows.append(_one(found, label, label.answer, {"label": label.value}))
         elif label.kind == "rate":
             share = (label.value - 1) / (SCALE - 1)
-            rows.append(_one(found, label, label.answer, label=share, rating=label.value))
+            rows.append(_one(found, label, label.answer, {"label": share, "rating": label.value}))
         elif label.kind == "rank":
             shares = standing(label)
-            rows += [_one(found, label, a, label=s) for a, s in shares.items() if s != 0.5]
+            rows += [_one(found, label, a, {"label": s}) for a, s in shares.items() if s != 0.5]
     return rows
 
 
@@ -65,7 +65,7 @@ def edits(found: Annotations) -> list[Row]:
 
 def flags(found: Annotations) -> list[Row]:
     """Answers that a person flagged, with the reason."""
-    return [_one(found, x, x.answer, flag=x.value) for x in found.labels if x.kind == "flag"]
+    return [_one(found, x, x.answer, {"flag": x.value}) for x in found.labels if x.kind == "flag"]
 
 
 def rankings(found: Annotations) -> list[Row]:
@@ -114,8 +114,8 @@ def all_rows(found: Annotations) -> list[Row]:
 def ballot(label: Label) -> list[Vote]:
     """The pairs of one ranking, in the order of their ids, so that they do not depend on who is above whom.
 
-    >>> ballot(Label("ann", "t", "rank", [["b"], ["a", "c"]]))
-    [Vote(first='a', second='b', outcome=0), Vote(first='a', second='c', outcome=0.5), Vote(first='b', second='c', outcome=1)]
+    >>> [tuple(vote) for vote in ballot(Label("ann", "t", "rank", [["b"], ["a", "c"]]))]
+    [('a', 'b', 0), ('a', 'c', 0.5), ('b', 'c', 1)]
     """
     tier = {answer: i for i, tied in enumerate(label.value) for answer in tied}
     return [
@@ -146,7 +146,7 @@ def _prompt(found: Annotations, label: Label) -> Any:
     return task.prompt
 
 
-def _one(found: Annotations, label: Label, answer: str, **more: Any) -> Row:
+def _one(found: Annotations, label: Label, answer: str, more: dict[str, Any]) -> Row:
     row = found.answers[answer]
     data = {"prompt": _prompt(found, label), "completion": row.data["completion"], **more}
     return _row(label, data | {"model": row.source.model}, (answer,))

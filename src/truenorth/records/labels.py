@@ -127,3 +127,52 @@ def _wrong(kind: Kind, value: Any, task: Task) -> str:
     if kind == "flag":
         return "" if isinstance(value, str) else "a reason, which may be empty"
     return "" if value is None else "no value"
+
+
+class Opinion(NamedTuple):
+    """Everything that one person said of one task, judged by one principle (or none)."""
+
+    annotator: str
+    task: str
+    principle: str
+    labels: tuple[Label, ...]
+
+
+def opinions(labels: Iterable[Label]) -> list[Opinion]:
+    """The labels by task, principle and person, in order of first appearance."""
+    found: dict[tuple[str, str, str], list[Label]] = {}
+    for label in labels:
+        found.setdefault((label.annotator, label.task, label.principle), []).append(label)
+    return [Opinion(*key, tuple(members)) for key, members in found.items()]
+
+
+def places(task: Task) -> dict[str, str]:
+    """answer_1, answer_2, ... -> the rows' ids, in an order that says nothing of who wrote them."""
+    return {f"answer_{i}": answer for i, answer in enumerate(sorted(task.answers), start=1)}
+
+
+class Sheet(NamedTuple):
+    """A task under one principle (or none), its texts by place, and what people said of it: for other tools."""
+
+    task: Task
+    principle: str
+    texts: dict[str, str]
+    said: list[Opinion]
+
+
+def sheets(found: Annotations) -> list[Sheet]:
+    """Every task, under each principle that people have judged by so far."""
+    principles = list(dict.fromkeys(label.principle for label in found.labels)) or [""]
+    said: dict[tuple[str, str], list[Opinion]] = {}
+    for opinion in opinions(found.labels):
+        said.setdefault((opinion.task, opinion.principle), []).append(opinion)
+    return [
+        Sheet(
+            task,
+            principle,
+            {place: found.answers[a].data["completion"] for place, a in places(task).items()},
+            said.get((task.id, principle), []),
+        )
+        for principle in principles
+        for task in found.tasks.values()
+    ]

@@ -3,6 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const SCALE = Number(document.body.dataset.scale);
 const KEPT = "truenorth annotator";
+const BURST_MS = 400;
 const DIGITS = /^[1-9]$/;
 const QUESTION = {
   rank: "Which answer is best? Press their numbers, best first.",
@@ -24,6 +25,7 @@ let tiers = []; // of the ranking in the making: lists of places, best first
 let tied = false; // the next number joins the last tier
 let since = 0; // when the task was shown
 let busy = false;
+let lost = -1e9; // when a key last came too early
 let writing = null; // {kind, field} while an edit or a flag is being written
 
 // ---- the server
@@ -256,10 +258,22 @@ function switchTo(wanted) {
   once(fetchNext);
 }
 
+// A key that comes while the last label is on its way does nothing, and neither do those typed along with it:
+// of "f", "r", "u", "d", "e" the "u" alone would undo.
+function tooEarly(event) {
+  const early = busy || event.timeStamp - lost < BURST_MS;
+  if (early) {
+    lost = event.timeStamp;
+    say("too fast: wait until the last one is kept", true);
+  }
+  return early;
+}
+
 document.addEventListener("keydown", (event) => {
   if (!annotator || writing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const onButton = document.activeElement?.tagName === "BUTTON" && (event.key === "Enter" || event.key === " ");
   if (onButton) return;
+  if (event.key.length === 1 && tooEarly(event)) return event.preventDefault();
   const n = task ? task.answers.length : 0;
   if (event.key === "u") undo();
   else if (!task || busy) return;

@@ -17,7 +17,7 @@ from truenorth.base import UserError, seed_of
 from truenorth.records import as_messages
 from truenorth.records.label_agreement import Agreement, agreement
 from truenorth.records.label_store import LabelStore
-from truenorth.records.labels import KINDS, OF_TASK, SCALE, Label, Task, check_name
+from truenorth.records.labels import KINDS, OF_TASK, Label, Task, check_name
 from truenorth.report.words import shown
 from truenorth.serve.gathering import Work
 
