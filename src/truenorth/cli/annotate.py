@@ -21,7 +21,7 @@ from truenorth.cli import exits
 
 if TYPE_CHECKING:
     from truenorth.serve.gathering import Work
-    from truenorth.serve.labelling import Criterion
+    from truenorth.serve.labelling import Ask, Criterion
 
 FORMS = ("labels", "pairs", "edits", "flags", "rankings", "votes", "label-studio", "argilla")
 FOREIGN = FORMS[-2:]
@@ -104,7 +104,7 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
             "every prompt has one answer only", where="--ask rank", fix="--ask rate, or --ask approve"
         )
     with LabelStore(path) as store:
-        ask = args.ask or ("rank" if many else "approve")
+        ask: Ask = args.ask or ("rank" if many else "approve")
         desk = Desk(store, work, ask=ask, criterion=criterion, seed=args.seed, votes=args.votes)
 
         def say(address: str) -> None:

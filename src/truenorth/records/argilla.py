@@ -114,7 +114,7 @@ def argilla_settings(found: Annotations) -> Json:
 
 def nested(record: Mapping[str, Any]) -> Json:
     """A record with `responses` by question, from either form; nothing missing."""
-    made = {"id": record.get("id"), "metadata": dict(record.get("metadata") or {}), "responses": {}}
+    made: Json = {"id": record.get("id"), "metadata": dict(record.get("metadata") or {}), "responses": {}}
     if isinstance(record.get("responses"), Mapping):
         made["responses"] = {k: v or [] for k, v in record["responses"].items()}
         return made
@@ -158,7 +158,7 @@ def _answers(opinion: Opinion, task: Task) -> list[tuple[str, Any]]:
 def _labels(record: Json, task: Task, principle: str, left_out: Counter[str], where: str) -> Iterator[Label]:
     """The labels of one record; what is none is counted."""
     people = dict(line.split(" ", 1) for line in record["metadata"].get("annotators") or [])
-    about = {"task": task.id, "principle": principle, "note": NOTE}
+    about: Json = {"task": task.id, "principle": principle, "note": NOTE}
     ids, ranked = places(task), dict[str, dict[str, int]]()
     for question, responses in record["responses"].items():
         for response in responses:

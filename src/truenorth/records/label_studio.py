@@ -58,6 +58,7 @@ def to_label_studio(found: Annotations) -> list[Json]:
         data = {
             "prompt": turns(task.prompt),
             "answers": listed,
+            **blank,
             **texts,
             "task": task.id,
             "principle": principle,
@@ -86,7 +87,7 @@ def from_label_studio(
             raise UserError("not one of these tasks", where=at, fix="export the tasks from here first")
         task = tasks[data["task"]]
         for annotation in item.get("annotations") or []:
-            about = {"task": task.id, "principle": str(data.get("principle") or ""), "note": NOTE}
+            about: Json = {"task": task.id, "principle": str(data.get("principle") or ""), "note": NOTE}
             about |= {"annotator": _who(annotation), "made": str(annotation.get("created_at") or "")}
             about |= {"seconds": annotation.get("lead_time")}
             if annotation.get("was_cancelled"):

@@ -11,11 +11,11 @@ import hmac
 import ipaddress
 import os
 import secrets
-from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from truenorth.base import UserError
 
@@ -31,7 +31,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Access(NamedTuple):
@@ -65,7 +64,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def guard(access: Access) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def guard(access: Access) -> Middleware:
     """The middleware that lets a request in or answers 403 (401 without the key), and sets safe headers."""
 
     @web.middleware

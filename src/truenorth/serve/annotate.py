@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
@@ -38,15 +39,16 @@ def annotation_app(desk: Desk, access: Access) -> web.Application:
 
     async def label(request: web.Request) -> web.Response:
         body = await _body(request)
+        ask = _ask(body.get("ask"))
         stored = desk.label(body)
-        state = desk.state(stored.annotator, _ask(body.get("ask")))
+        state = desk.state(stored.annotator, ask)
         return _json({"task": desk.view(stored.annotator, stored.task), "state": state})
 
     async def undo(request: web.Request) -> web.Response:
         body = await _body(request)
-        annotator = check_name(body.get("annotator"))
+        annotator, ask = check_name(body.get("annotator")), _ask(body.get("ask"))
         back = desk.undo(annotator)
-        return _json({"task": back, "state": desk.state(annotator, _ask(body.get("ask")))})
+        return _json({"task": back, "state": desk.state(annotator, ask)})
 
     app = web.Application(middlewares=[guard(access), _mistakes], client_max_size=LARGEST)
     app.router.add_get("/", show)
@@ -77,7 +79,7 @@ def page(desk: Desk) -> tuple[str, str]:
 
 
 @web.middleware
-async def _mistakes(request: web.Request, handler: Any) -> web.StreamResponse:
+async def _mistakes(request: web.Request, handler: Handler) -> web.StreamResponse:
     """What is wrong with a request, in one line of JSON."""
     try:
         return await handler(request)

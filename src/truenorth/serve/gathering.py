@@ -54,7 +54,8 @@ def gather(
     drawn.sort(
         key=lambda key: len({r.data["completion"] for r in groups[key]}) < 2
     )  # what can be compared first
-    tasks, kept = [], {}
+    tasks: list[Task] = []
+    kept: dict[str, Row] = {}
     for key in drawn[:limit]:
         chosen = choose(groups[key], answers, random.Random(seed_of("answers", seed, key)))
         tasks.append(Task.of(chosen[0].data["prompt"], [row.id for row in chosen]))
