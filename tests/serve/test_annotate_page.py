@@ -209,3 +209,17 @@ def test_a_server_that_is_gone_is_said_and_nothing_seems_kept(desk: Desk, browse
     browser.until(lambda: "the server does not answer" in browser.text("#said"), "the message")
     assert prompt(browser) == before
     assert desk.store.labels() == []
+
+
+def test_the_keys_at_the_foot_of_the_page_can_be_clicked_instead(page: Browser, desk: Desk):
+    enter(page, "ann")
+    page.ask("document.querySelectorAll('#answers .nth')[1].click()")
+    if len(shown(page)) == 3:
+        page.ask("document.querySelectorAll('#answers .nth')[0].click()")
+        page.ask(
+            "[...document.querySelectorAll('#keys button')].find(b => b.innerText.includes('follows')).click()"
+        )
+    kept(page, desk, 1)
+    [label] = desk.store.labels()
+    order = desk.order("ann", label.task)
+    assert [tier[0] for tier in label.value][:2] == [order[1], order[0]]

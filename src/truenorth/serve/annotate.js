@@ -10,12 +10,14 @@ const QUESTION = {
   rate: `How good is the marked answer, from 1 (bad) to ${SCALE} (very good)?`,
   approve: "Is the marked answer good?",
 };
+// key -> what it does; each is a button too, for those without a keyboard
 const KEYS = {
-  rank: [["1 2 …", "best first"], ["=", "ties with the one before"], ["Enter", "the rest follows"], ["Backspace", "take back"]],
-  rate: [[`1 – ${SCALE}`, "rate"]],
-  approve: [["y", "good"], ["n", "not good"]],
+  rank: { "1 2 …": "best first", "=": "ties with the one before", Enter: "the rest follows", Backspace: "take back" },
+  rate: Object.fromEntries([...Array(SCALE)].map((_, i) => [String(i + 1), { 1: "bad", [SCALE]: "very good" }[i + 1] ?? ""])),
+  approve: { y: "good", n: "not good" },
 };
-const ALWAYS = [["← →", "another answer"], ["e", "edit"], ["f", "flag"], ["s", "skip"], ["u", "undo"]];
+const ALWAYS = { "→": "another answer", e: "edit", f: "flag", s: "skip", u: "undo" };
+const NAMED = { "→": "ArrowRight" };
 
 let annotator = "";
 let ask = document.body.dataset.ask;
@@ -166,7 +168,10 @@ function paint() {
 
 function card(answer, place) {
   const made = make("article", "answer" + (place === focus && (ask !== "rank" || task.answers.length > 0) ? " focus" : ""));
-  made.append(make("span", "nth", String(place + 1)), words(answer.text));
+  const nth = make("button", "nth", String(place + 1));
+  nth.tabIndex = -1;
+  nth.addEventListener("click", (event) => { if (ask === "rank") { event.stopPropagation(); press(nth.textContent, event); } });
+  made.append(nth, words(answer.text));
   const marks = make("div", "marks");
   const tier = tiers.findIndex((t) => t.includes(place));
   if (ask === "rank" && tier >= 0) marks.append(make("span", "chip good", `place ${tier + 1}`));
@@ -181,10 +186,12 @@ function card(answer, place) {
 }
 
 function keys() {
-  const shown = task ? [...KEYS[ask], ...ALWAYS] : [["u", "undo"]];
-  $("keys").replaceChildren(...shown.map(([key, about]) => {
-    const made = make("span");
+  const shown = task ? { ...KEYS[ask], ...ALWAYS } : { u: "undo" };
+  $("keys").replaceChildren(...Object.entries(shown).map(([key, about]) => {
+    const made = make("button");
+    made.tabIndex = -1;
     made.append(make("kbd", "", key), about);
+    made.addEventListener("click", (event) => { made.blur(); press(NAMED[key] ?? key, event); });
     return made;
   }));
   $("keys").hidden = false;
@@ -207,7 +214,8 @@ function rankKey(key) {
     tiers = [[0, 1]];
   } else if (key === "=" && tiers.length) {
     tied = true;
-    return say("the next one ties with the one before");
+    say("the next one ties with the one before");
+    return true;
   } else if (key === "Enter" && left.length === 1 && n > 2) {
     if (tied) tiers[tiers.length - 1].push(left[0]);
     else tiers.push(left);
@@ -215,9 +223,10 @@ function rankKey(key) {
     tiers[tiers.length - 1].pop();
     tiers = tiers.filter((tier) => tier.length);
     tied = false;
-  } else return;
+  } else return false;
   paint();
   if (tiers.flat().length === n) keep();
+  return true;
 }
 
 async function keep() {
@@ -229,7 +238,9 @@ async function keep() {
 
 function valueKey(key) {
   if (ask === "rate" && DIGITS.test(key) && Number(key) <= SCALE) mark("rate", Number(key), focus);
-  if (ask === "approve" && (key === "y" || key === "n")) mark("approve", key === "y", focus);
+  else if (ask === "approve" && (key === "y" || key === "n")) mark("approve", key === "y", focus);
+  else return false;
+  return true;
 }
 
 function write(kind) {
@@ -269,21 +280,23 @@ function tooEarly(event) {
   return early;
 }
 
+function press(key, event) {
+  if (writing || (key.length === 1 && tooEarly(event))) return true;
+  const n = task ? task.answers.length : 0;
+  if (key === "u") undo();
+  else if (!task || busy) return false;
+  else if (key === "s") mark("skip", null, null);
+  else if (key === "e" || key === "f") write(key === "e" ? "edit" : "flag");
+  else if (["ArrowRight", "ArrowDown", "j"].includes(key)) { focus = (focus + 1) % n; paint(); }
+  else if (["ArrowLeft", "ArrowUp", "k"].includes(key)) { focus = (focus + n - 1) % n; paint(); }
+  else return ask === "rank" ? rankKey(key) : valueKey(key);
+  return true;
+}
+
 document.addEventListener("keydown", (event) => {
   if (!annotator || writing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   const onButton = document.activeElement?.tagName === "BUTTON" && (event.key === "Enter" || event.key === " ");
-  if (onButton) return;
-  if (event.key.length === 1 && tooEarly(event)) return event.preventDefault();
-  const n = task ? task.answers.length : 0;
-  if (event.key === "u") undo();
-  else if (!task || busy) return;
-  else if (event.key === "s") mark("skip", null, null);
-  else if (event.key === "e" || event.key === "f") write(event.key === "e" ? "edit" : "flag");
-  else if (["ArrowRight", "ArrowDown", "j"].includes(event.key)) { focus = (focus + 1) % n; paint(); }
-  else if (["ArrowLeft", "ArrowUp", "k"].includes(event.key)) { focus = (focus + n - 1) % n; paint(); }
-  else if (ask === "rank") return rankKey(event.key);
-  else return valueKey(event.key);
-  event.preventDefault();
+  if (!onButton && press(event.key, event)) event.preventDefault();
 });
 
 // ---- who is labelling
