@@ -83,7 +83,10 @@ class Browser:
         return found["result"].get("value")
 
     def text(self, selector: str) -> str:
-        return self.ask(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+        """What a person can read there; nothing of what is hidden."""
+        return self.ask(
+            f"(e => e?.checkVisibility() ? e.innerText : '')(document.querySelector({json.dumps(selector)}))"
+        )
 
     def press(self, *keys: str) -> None:
         """Press keys as a person does: "a", "Enter", "Control+Enter"."""
