@@ -280,3 +280,16 @@ def test_nothing_in_common_is_no_agreement_rather_than_none_at_all(store: LabelS
 @pytest.mark.parametrize("module", [labels, label_rows])
 def test_examples_run(module: object):
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
+
+
+def test_ratings_that_are_near_count_as_nearer_than_ratings_that_are_far(store: LabelStore):
+    """Ordinal: a reference implementation (the krippendorff package) has the same values."""
+    import krippendorff
+
+    tasks = [Task.of(f"{i}?", [a_row(f"{i}.").id]) for i in range(6)]
+    store.add_tasks(tasks, {a_row(f"{i}.").id: a_row(f"{i}.") for i in range(6)})
+    first, second = (1, 2, 3, 4, 5, 1), (1, 3, 3, 5, 5, 4)
+    for who, votes in (("ann", first), ("bob", second)):
+        store.add(*[Label(who, t.id, "rate", n, t.answers[0]) for t, n in zip(tasks, votes)])
+    expected = krippendorff.alpha(reliability_data=[first, second], level_of_measurement="ordinal")
+    assert agreement(store.labels(), "rate").alpha.mean == pytest.approx(expected)

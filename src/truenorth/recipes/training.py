@@ -60,6 +60,7 @@ def tasks_of(model: LocalModel, data: Sequence[Row], texts: Sequence[str], setti
 
 
 def objective(settings: Settings) -> Any:
+    """What the main job trains with: imitation, or DPO with some imitation beside it."""
     return "sft" if settings.objective == "sft" else partial(dpo, beta=settings.beta, sft=settings.sft)
 
 
