@@ -63,5 +63,7 @@ def _branching(first: tuple[int, ...], second: tuple[int, ...], *, row: int) -> 
     shared = next((i for i in range(most) if first[i] != second[i]), most)
     if not shared:
         what = f"the texts of row {row} have no first token in common"
-        raise UserError(what, where="coin", fix="give prompts as messages, or use a model that begins with BOS")
+        raise UserError(
+            what, where="coin", fix="give prompts as messages, or use a model that begins with BOS"
+        )
     return Example(first[:shared], (first[shared:], second[shared:]))
