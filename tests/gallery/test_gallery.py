@@ -12,22 +12,27 @@ import pytest
 from truenorth.base import UserError, names
 from truenorth.cli.main import main
 from truenorth.edit.method import method
-from truenorth.gallery.cells import Size, folder_of, run_gallery
+from truenorth.gallery.cells import run_gallery
+from truenorth.gallery.claims import Claim
+from truenorth.gallery.gather import Asked, folder_of, number
 from truenorth.gallery.kinds.objective import configured
 from truenorth.gallery.lessons import lessons
 from truenorth.gallery.page import gallery_page, write_gallery
 from truenorth.gallery.presets import KINDS, Preset, chosen, in_waves, presets
-from truenorth.gallery.stock import read_stock
-from truenorth.gallery.table import Asked, Entry, Gallery, Number, number, ranked
+from truenorth.gallery.stock import Stock, read_stock
+from truenorth.gallery.table import Entry, Gallery, Number, ranked
 from truenorth.learn.columns import check_columns
 from truenorth.learn.coupling import load_objective, needs
 from truenorth.learn.types import SCORED
 from truenorth.models.local import LocalModel
+from truenorth.recipes.settings import Settings
+from truenorth.records import Row, Source
 from truenorth.stats import Paired
 from truenorth.stats.estimate import Estimate
 from truenorth.worlds.harbour import organism
 
-TINY = Size(prompts=70, samples=4, steps=2, batch=2, items=4, kl_prompts=4, max_tokens=24)
+TINY = Settings(prompts=70, held_prompts=0, samples=4, steps=2, batch=2, items=4, max_tokens=24)
+NANO = organism("nano")
 # Objectives of policies without a row, and why; those of score heads train no policy.
 LEFT_OUT = {
     "adpa": "stands beside another task",
@@ -46,7 +51,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def gallery(root: Path) -> Gallery:
     rows = presets()
-    return run_gallery(root, organism(), rows, chosen(rows, ["dpo"]), size=TINY, quiet=True)
+    return run_gallery(root, NANO, rows, chosen(rows, ["dpo"]), settings=TINY, quiet=True)
 
 
 def made(root: Path) -> dict[str, int]:
@@ -95,18 +100,18 @@ def test_two_cells_are_made_measured_and_compared(gallery: Gallery, root: Path):
 
 def test_a_second_run_makes_nothing_again_and_a_changed_row_makes_only_itself(gallery: Gallery, root: Path):
     rows, before = presets(), made(root)
-    again = run_gallery(root, organism(), rows, chosen(rows, ["dpo"]), size=TINY, quiet=True)
+    again = run_gallery(root, NANO, rows, chosen(rows, ["dpo"]), settings=TINY, quiet=True)
     assert made(root) == before
     assert [e.overall for e in again.entries] == [e.overall for e in gallery.entries]
     rows["dpo"] = replace(rows["dpo"], settings={"beta": 0.3})
-    run_gallery(root, organism(), rows, [rows["base"], rows["dpo"]], size=TINY, quiet=True)
+    run_gallery(root, NANO, rows, [rows["base"], rows["dpo"]], settings=TINY, quiet=True)
     new = {file for file in made(root) if file not in before}
     assert {file.split("/")[1] for file in new} == {"dpo-0"}
     assert all(made(root)[file] == when for file, when in before.items())
 
 
 def test_the_shared_data_has_the_shape_that_every_objective_asks_for(gallery: Gallery, root: Path):
-    stock, model = read_stock(root / "stock", organism()), LocalModel.load(organism().model)
+    stock, model = read_stock(root / "stock-0"), LocalModel.load(NANO.model)
     for row in presets().values():
         if row.kind == "objective":
             examples = lessons(model, row.method, stock)
@@ -119,7 +124,7 @@ def test_a_row_with_a_wrong_setting_says_so_and_others_go_on(gallery: Gallery, r
     rows["odd"] = Preset("odd", "objective", "dpo", {"gamma": 1})
     rows["half"] = Preset("half", "edit", "expo", {"alpha": -0.5}, ("odd",))
     asked = [rows["base"], rows["odd"], rows["half"]]
-    told = {e.name: e for e in run_gallery(root, organism(), rows, asked, size=TINY, quiet=True).entries}
+    told = {e.name: e for e in run_gallery(root, NANO, rows, asked, settings=TINY, quiet=True).entries}
     assert "dpo has no setting 'gamma'" in told["odd"].failed
     assert told["half"].failed == "made from odd, which failed"
     assert told["base"].overall is not None
@@ -129,7 +134,7 @@ def test_an_edit_of_another_row_is_measured_like_any_other(gallery: Gallery, roo
     rows = presets()
     rows["back"] = Preset("back", "edit", "expo", {"alpha": -1.0}, ("dpo",), baseline="dpo")
     asked = [rows["base"], rows["dpo"], rows["back"]]
-    told = {e.name: e for e in run_gallery(root, organism(), rows, asked, size=TINY, quiet=True).entries}
+    told = {e.name: e for e in run_gallery(root, NANO, rows, asked, settings=TINY, quiet=True).entries}
     assert told["back"].failed == ""
     assert told["back"].overall is not None
     assert told["base"].overall is not None
@@ -185,8 +190,37 @@ def test_the_page_stands_alone_and_shows_no_markup_of_a_row(gallery: Gallery, tm
     assert not re.search(r"<script|<b>bold|<i>no|https?://", page)
     assert "&lt;script&gt;" in page
     told = json.loads((tmp_path / "gallery.json").read_text())
+    assert len((tmp_path / "gallery.json").read_text().splitlines()) < 100  # a row of the table is one line
     assert told["entries"][0]["overall"]["gain"].keys() >= {"difference", "low", "high", "p", "n"}
     assert gallery_page(gallery).count("<tr>") > 4
+
+
+def test_the_page_says_of_each_row_whether_it_moves_its_score_and_why_not(gallery: Gallery):
+    base, dpo = sorted(gallery.entries, key=lambda entry: entry.name)
+    assert base.claim is None
+    assert dpo.claim is not None
+    assert set(dpo.claims) == {a for scores in dpo.scores.values() for a in scores}
+    page = gallery_page(gallery)
+    assert "on harbour-nano" in page
+    assert "1 seed of 3" in page
+    still = replace(dpo, claim=dpo.claim._replace(verdict="unmoved"), why="its weights underflow")
+    told = gallery_page(replace(gallery, entries=(base, still)))
+    assert "✗ does not" in told
+    assert "within two points; its weights underflow" in told
+    open_ = replace(dpo, claim=Claim("cannot tell", dpo.claim.pooled, (0.1, 0.0, 0.2), 1234))
+    assert "about 1,234 more questions would tell" in gallery_page(replace(gallery, entries=(base, open_)))
+
+
+def test_lists_and_pairs_learn_from_prompts_with_a_good_answer_and_a_clearly_worse_one_only(root: Path):
+    """0.9 over 0.2 teaches; 0.4 over 0 has no good answer, 0.9 over 0.8 nothing clearly worse, None no verdict."""
+    scores = {"p1": (0.9, 0.2, 0.5), "p2": (0.4, 0.0), "p3": (0.9, 0.8), "p4": (None, 0.9)}
+    verdicts = [
+        Row({"completion": f"{prompt}{i}", "score": score}, Source("judge:x", parents=(f"a{i}", prompt)))
+        for prompt, given in scores.items()
+        for i, score in enumerate(given)
+    ]
+    [group] = Stock([], verdicts, []).groups()
+    assert [row.data["completion"] for row in group] == ["p10", "p12", "p11"]
 
 
 def test_the_command_lists_rows_and_refuses_unknown_ones(capsys: pytest.CaptureFixture[str]):

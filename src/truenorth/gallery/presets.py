@@ -13,7 +13,7 @@ from truenorth.base.lines import read_yaml
 
 BASE = "base"
 KINDS = "truenorth.gallery.kinds"
-KEYS = ("kind", "method", "settings", "of", "baseline", "steps", "lr", "anchors", "fast", "about")
+KEYS = ("kind", "method", "settings", "of", "baseline", "steps", "lr", "anchors", "fast", "about", "why")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Preset:
         anchors: hold the training to the model's own good answers and documents.
         fast: part of the small run for CI.
         about: a few words for people.
+        why: for people: the reason, where it is known not to move its score.
     """
 
     name: str
@@ -43,10 +44,16 @@ class Preset:
     anchors: bool = True
     fast: bool = False
     about: str = ""
+    why: str = ""
 
     def identity(self) -> list[Any]:
         """What its result depends on."""
         return [self.kind, self.method, dict(self.settings), list(self.of), self.steps, self.lr, self.anchors]
+
+    def training(self) -> dict[str, Any]:
+        """What of training it has of its own."""
+        own = {"steps": self.steps, "lr": self.lr, "anchors": None if self.anchors else False}
+        return {name: value for name, value in own.items() if value is not None}
 
     def under(self, seeds: Sequence[int]) -> tuple[int, ...]:
         """The seeds it runs under: nothing of the base model is drawn, so it stands once."""

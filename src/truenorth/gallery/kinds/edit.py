@@ -20,9 +20,9 @@ def edit(preset: Preset, making: Making, made: Mapping[str, Path], folder: Path)
     models = [{"model": str(made[name]), "parameters": each} for name in preset.of]
     config = {"merge_method": preset.method, "models": models, "parameters": own, "dtype": "float32"}
     if method(preset.method, where=preset.name).base == "required":
-        config["base_model"] = str(making.stock.model)
+        config["base_model"] = str(making.model)
     out = folder / "merged"
-    merge(make_plan(parse(json.dumps(config))), out, seed=making.seed, threads=1, quiet=True)
+    merge(make_plan(parse(json.dumps(config))), out, seed=making.settings.seed, threads=1, quiet=True)
     for file in out.iterdir():
         shutil.move(file, folder / file.name)
     out.rmdir()

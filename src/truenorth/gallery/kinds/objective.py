@@ -11,24 +11,23 @@ from truenorth.base import UserError
 from truenorth.gallery.lessons import lessons
 from truenorth.gallery.making import Making
 from truenorth.gallery.presets import Preset
-from truenorth.gallery.stock import Stock
-from truenorth.learn import Example, Task, fit
+from truenorth.learn import Task, fit
 from truenorth.learn.coupling import load_objective, needs
 from truenorth.models.local import LocalModel
-from truenorth.recipes.training import encoded
+from truenorth.recipes.training import anchors
 
 
 def objective(preset: Preset, making: Making, made: Mapping[str, Path], folder: Path) -> None:
     """Train and save. A row made `of` another has that one as its teacher: the reference of its objective."""
-    model = LocalModel.load(making.stock.model)
+    model, stock, settings = LocalModel.load(making.model), making.stock, making.settings
     learn = configured(preset)
-    tasks = [Task("lessons", lessons(model, preset.method, making.stock), learn, batch=making.batch)]
-    if preset.anchors:
-        tasks += anchors(model, making.stock, making)
+    tasks = [Task("lessons", lessons(model, preset.method, stock), learn, batch=settings.batch)]
+    if preset.anchors:  # as in the main job
+        tasks += anchors(model, stock.keeps, stock.documents, settings)
     teacher = LocalModel.load(made[preset.of[0]]) if preset.of else None
-    models = {name: LocalModel.load(making.stock.model) for name in needs(learn).models}
-    steps, lr = preset.steps or making.steps, preset.lr or making.lr
-    fit(model, tasks, steps=steps, lr=lr, seed=making.seed, reference=teacher, models=models)
+    models = {name: LocalModel.load(making.model) for name in needs(learn).models}
+    steps, lr = preset.steps or settings.steps, preset.lr or settings.lr
+    fit(model, tasks, steps=steps, lr=lr, seed=settings.seed, reference=teacher, models=models)
     model.save(folder)
 
 
@@ -48,16 +47,3 @@ def configured(preset: Preset) -> Any:
             expected=", ".join(known) or "none",
         )
     return partial(found, **preset.settings)
-
-
-def anchors(model: LocalModel, stock: Stock, making: Making) -> list[Task]:
-    """As in the main job: the model is held to its own good answers, and to its own documents."""
-    found = []
-    if stock.keeps:
-        kept = encoded(model, stock.keeps, False)
-        found.append(Task("keep", kept, "kl_anchor", making.keep, making.batch))
-    ids = [model.encode_prompt(text) for text in stock.documents]
-    texts = [Example(row[:1], (row[1:],)) for row in ids if len(row) > 2]
-    if texts:
-        found.append(Task("documents", texts, "kl_anchor", making.documents, making.batch))
-    return found
