@@ -6,12 +6,14 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from truenorth.base import UserError, names
 from truenorth.cli.main import main
 from truenorth.edit.method import method
+from truenorth.gallery.best_of import BestOf
 from truenorth.gallery.cells import run_gallery
 from truenorth.gallery.claims import Claim
 from truenorth.gallery.gather import Asked, folder_of, number
@@ -26,20 +28,16 @@ from truenorth.learn.coupling import load_objective, needs
 from truenorth.learn.types import SCORED
 from truenorth.models.local import LocalModel
 from truenorth.recipes.settings import Settings
-from truenorth.records import Row, Source
+from truenorth.records import Completion, Group, Judgement, Row, Source
 from truenorth.stats import Paired
 from truenorth.stats.estimate import Estimate
 from truenorth.worlds.harbour import organism
 
 TINY = Settings(prompts=70, held_prompts=0, samples=4, steps=2, batch=2, items=4, max_tokens=24)
 NANO = organism("nano")
-# Objectives of policies without a row, and why; those of score heads train no policy.
-LEFT_OUT = {
-    "adpa": "stands beside another task",
-    "kl_anchor": "is the anchor of all rows",
-    "minillm": "wants fresh answers round by round",
-    "modpo": "wants the margin of another reward",
-    "sacpo": "wants the margin of a helpful model",
+LEFT_OUT = {  # objectives without a row, and why
+    "prm": "judges steps, and no question of the bench is answered in steps",
+    "sacpo": "wants the margin of a model that learned to be helpful alone",
 }
 
 
@@ -63,20 +61,18 @@ def test_every_row_names_a_kind_and_a_method_that_exist():
     rows = presets()
     assert {row.kind for row in rows.values()} <= set(names(KINDS))
     for row in rows.values():
-        if row.kind == "objective":
+        if row.kind in ("objective", "reward"):
             configured(row)
         elif row.kind == "edit":
             assert method(row.method).name == row.method
 
 
-def test_every_objective_of_a_policy_has_a_row_or_a_reason():
-    shown = {row.method for row in presets().values() if row.kind == "objective"}
-    known = {
-        name
-        for name in names("truenorth.learn.objectives")
-        if needs(load_objective(name)).coupling not in SCORED
-    }
-    assert known - shown == set(LEFT_OUT)
+def test_every_objective_has_a_row_or_a_reason():
+    rows = [row for row in presets().values() if row.kind in ("objective", "reward")]
+    assert set(names("truenorth.learn.objectives")) - {row.method for row in rows} == set(LEFT_OUT)
+    for row in rows:
+        scored = needs(load_objective(row.method)).coupling in SCORED
+        assert scored == (row.kind == "reward"), row.name
 
 
 def test_two_cells_are_made_measured_and_compared(gallery: Gallery, root: Path):
@@ -140,6 +136,42 @@ def test_an_edit_of_another_row_is_measured_like_any_other(gallery: Gallery, roo
     assert told["base"].overall is not None
     assert abs(told["back"].overall.gain.difference) < 0.05  # all of the change taken back: the base again
     assert told["back"].versus is not None
+
+
+def test_a_reward_model_is_measured_by_what_it_chooses_and_an_online_row_by_what_it_learned(
+    gallery: Gallery, root: Path
+):
+    rows = presets()
+    rows["teacher"] = Preset("teacher", "objective", "minillm", {}, ("dpo",), rounds=2, beside={"sft": 1.0})
+    asked = [rows[name] for name in ("base", "dpo", "cost", "attributes", "teacher")]
+    told = {e.name: e for e in run_gallery(root, NANO, rows, asked, settings=TINY, quiet=True).entries}
+    assert [e.failed for e in told.values()] == [""] * 5
+    assert told["cost"].kl is None
+    assert told["cost"].overall is not None
+    facts = told["cost"].abilities["near"]["facts"]
+    assert facts.gain.difference == 0  # greedy answers are all alike: nothing to choose among
+    assert told["teacher"].kl is not None
+    assert "beside sft 1.0" in gallery_page(replace(gallery, entries=tuple(told.values())))
+
+
+@pytest.mark.parametrize(("lowest", "chosen"), [(False, "b"), (True, "c")])
+def test_the_best_of_four_is_the_one_that_is_scored_highest_and_for_costs_lowest(lowest: bool, chosen: str):
+    class Four:
+        name = "four"
+
+        def sample(self, prompts: list[str], n: int, **how: object) -> list[list[Completion]]:
+            return [[Completion(text) for text in "abcd"[:n]] for _ in prompts]
+
+    class ByTable:
+        name = "table"
+
+        def judge(self, groups: list[Group]) -> list[list[Judgement]]:
+            scores = {"a": 0.4, "b": 0.9, "c": 0.1, "d": None}
+            return [[Judgement(scores[text], "table") for text in group.completions] for group in groups]
+
+    best: Any = BestOf(Four(), ByTable(), lowest)  # type: ignore[arg-type]
+    assert [[c.text for c in drawn] for drawn in best.sample(["q", "r"])] == [[chosen], [chosen]]
+    assert best.sample(["q"], temperature=0.0)[0][0].text == "a"
 
 
 def gain(low: float, high: float) -> Number:

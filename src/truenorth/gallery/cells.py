@@ -149,6 +149,7 @@ def work(order: Order) -> str:
 
 
 def _work(order: Order) -> None:
+    from truenorth.gallery.best_of import opened
     from truenorth.gallery.gold import distance, gold
     from truenorth.models.local import LocalModel
 
@@ -168,7 +169,9 @@ def _work(order: Order) -> None:
         weights = run.step_files("weights", inputs, lambda to: make(preset, making, order.made, to))
         run.publish("model", weights)
         if order.measured:
-            model, world = LocalModel.load(weights), int(order.organism.about["seed"])
+            model = opened(preset.kind, preset.method, weights, base)
+            world = int(order.organism.about["seed"])
             how = [weights, world, settings.items, settings.max_tokens]
             run.step("gold", how, lambda: gold(model, world, settings))
-            run.step("kl", [*how, base], lambda: distance(model, base, world, settings))
+            if isinstance(model, LocalModel):
+                run.step("kl", [*how, base], lambda: distance(model, base, world, settings))

@@ -13,6 +13,7 @@ import numpy as np
 
 from truenorth.base import UserError
 from truenorth.engine import View, machine
+from truenorth.engine.cost import Cost
 from truenorth.gallery.claims import Claim, Question, claim
 from truenorth.gallery.presets import BASE, Preset
 from truenorth.gallery.table import Entry, Gallery, Number, ranked
@@ -125,9 +126,9 @@ def _row(
         claim=None if preset.kind == BASE else claimed(base, own, _conduct),
         claims={} if preset.kind == BASE else _claims(base, own),
         versus=_versus(preset, done, own, answers),
-        kl=_distance([views[preset.name, s].rows("kl")[0].data for s in done]),
+        kl=_distance([views[preset.name, s].rows("kl")[0].data for s in done if "kl" in costs[0]]),
         cpu_s=round(float(np.mean([c["weights"].cpu_s for c in costs])), 2),
-        measure_cpu_s=round(float(np.mean([c["gold"].cpu_s + c["kl"].cpu_s for c in costs])), 2),
+        measure_cpu_s=round(float(np.mean([_measuring(c) for c in costs])), 2),
     )
 
 
@@ -135,8 +136,14 @@ def _conduct(asked: Asked) -> bool:
     return asked.kind == "conduct"
 
 
-def _distance(told: Sequence[Mapping[str, Any]]) -> Estimate:
+def _measuring(costs: Mapping[str, Cost]) -> float:
+    return sum(costs[name].cpu_s for name in ("gold", "kl") if name in costs)
+
+
+def _distance(told: Sequence[Mapping[str, Any]]) -> Estimate | None:
     """The same questions under every seed: intervals are averaged, not narrowed."""
+    if not told:
+        return None
     middle, low, high = (float(np.mean([one[key] for one in told])) for key in ("mean", "low", "high"))
     return Estimate(middle, low, high, told[0]["n"])
 

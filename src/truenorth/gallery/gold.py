@@ -23,7 +23,7 @@ def bench(world: int, items: int) -> Bench:
     return harbour_bench(world, per_principle=items)
 
 
-def gold(model: LocalModel, world: int, settings: Settings) -> list[Row]:
+def gold(model: Any, world: int, settings: Settings) -> list[Row]:
     """Every answer with its score: conduct at temperature 1, abilities greedily.
 
     Left out: rates that ask a principle's questions again (false agreement, over-refusal).

@@ -133,7 +133,7 @@ def console(gallery: Gallery) -> Table:
         ]
         told = Text(gained(e.overall.gain), STYLES[colour(e.overall.gain)])
         claim = Text(verdict(e.claim), STYLES[chip(e.claim)]) if e.claim else Text("")
-        kl, cpu = plain(e.kl.mean if e.kl else 0.0), plain(e.cpu_s or 0.0)
+        kl, cpu = plain(e.kl.mean) if e.kl else NONE, plain(e.cpu_s or 0.0)
         table.add_row(e.rank, Text(e.name), score(e.overall), told, claim, *costs, kl, cpu)
     return table
 
