@@ -174,6 +174,25 @@ def test_the_best_of_four_is_the_one_that_is_scored_highest_and_for_costs_lowest
     assert best.sample(["q"], temperature=0.0)[0][0].text == "a"
 
 
+def pair(chosen: str, rejected: str, principle: str) -> Row:
+    data = {"use": "pair", "chosen": chosen, "rejected": rejected, "score_chosen": 0.9, "score_rejected": 0.1}
+    return Row(data, Source("choose", principle=principle))
+
+
+def test_a_specialist_learns_from_one_principle_and_keeps_its_anchors_and_a_turned_row_prefers_the_worse():
+    kept = Row({"use": "keep", "chosen": "k", "rejected": ""}, Source("choose"))
+    stock = Stock([pair("a", "b", "harmless"), pair("c", "d", "private"), kept], [], [])
+    assert [row.data["chosen"] for row in stock.taught("private", False).data] == ["c", "k"]
+    assert stock.taught("", False) == stock
+    turned = stock.taught("", True)
+    assert [(row.data["chosen"], row.data["rejected"]) for row in turned.data] == [
+        ("b", "a"),
+        ("d", "c"),
+        ("k", ""),
+    ]
+    assert turned.pairs[0].data["score_chosen"] == 0.1
+
+
 def gain(low: float, high: float) -> Number:
     middle = (low + high) / 2
     return Number(Estimate(0.5, 0.4, 0.6, 9), Paired(middle, low, high, 0.5, 9, ""))

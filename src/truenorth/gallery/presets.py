@@ -28,6 +28,7 @@ class Preset:
         steps, lr: of training, in place of the gallery's.
         rounds: sample fresh answers to learn from this many times; 0: the shared data.
         beside: further objectives on the shared data, with their weights.
+        only: learn from the pairs that this principle decided; turned: and prefer what was rejected.
         anchors: hold the training to the model's own good answers and documents.
         fast: part of the small run for CI.
         about: a few words for people.
@@ -44,6 +45,8 @@ class Preset:
     lr: float | None = None
     anchors: bool = True
     rounds: int = 0
+    only: str = ""
+    turned: bool = False
     beside: Mapping[str, float] = field(default_factory=dict)
     fast: bool = False
     about: str = ""
@@ -52,11 +55,12 @@ class Preset:
     def identity(self) -> list[Any]:
         """What its result depends on."""
         told = [self.kind, self.method, dict(self.settings), list(self.of), self.steps, self.lr, self.anchors]
-        return [*told, self.rounds, dict(self.beside)]
+        return [*told, self.rounds, dict(self.beside), self.only, self.turned]
 
     def training(self) -> dict[str, Any]:
         """What of training it has of its own."""
         own = {"steps": self.steps, "lr": self.lr, "rounds": self.rounds or None}
+        own |= {"only": self.only or None, "turned": self.turned or None}
         own |= {f"beside {name}": weight for name, weight in self.beside.items()}
         own |= {} if self.anchors else {"anchors": False}
         return {name: value for name, value in own.items() if value is not None}

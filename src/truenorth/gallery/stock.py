@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from truenorth.recipes.signals import answer, choose, grouped, value
 from truenorth.records import Row, Source
 from truenorth.worlds.harbour import Organism
 
+SIDES = ("chosen", "rejected")
 GOOD, MARGIN = 0.5, Settings().margin  # of scores, as the main job has them for pairs
 
 
@@ -42,6 +43,11 @@ class Stock:
     def keeps(self) -> list[Row]:
         return [row for row in self.data if row.data["use"] == "keep"]
 
+    def taught(self, only: str, turned: bool) -> Stock:
+        """With the pairs that one principle decided alone (all: ""), or with what they prefer turned round."""
+        told = [row for row in self.data if row.data["use"] != "pair" or only in ("", row.source.principle)]
+        return replace(self, data=[_turned(row) for row in told] if turned else told)
+
     def groups(self, most: int = 4) -> list[list[Row]]:
         """For each prompt whose answers differ in worth: up to `most` distinct ones, best and worst among them.
 
@@ -54,6 +60,13 @@ class Stock:
             if ranked and ranked[0].data["score"] >= max(GOOD, ranked[-1].data["score"] + MARGIN):
                 found.append(ranked if len(ranked) <= most else [*ranked[: most - 1], ranked[-1]])
         return found
+
+
+def _turned(row: Row) -> Row:
+    if row.data["use"] != "pair":
+        return row
+    sides = {f"{name}{a}": row.data[f"{name}{b}"] for name in ("", "score_") for a, b in (SIDES, SIDES[::-1])}
+    return Row({**row.data, **sides}, row.source)
 
 
 def make_stock(path: Path, organism: Organism, settings: Settings, *, quiet: bool = False) -> None:

@@ -20,7 +20,8 @@ from truenorth.recipes.training import anchors
 
 def objective(preset: Preset, making: Making, made: Mapping[str, Path], folder: Path) -> None:
     """Train and save. A row made `of` another has that one as its teacher: the reference of its objective."""
-    model, stock, settings = LocalModel.load(making.model), making.stock, making.settings
+    model, settings = LocalModel.load(making.model), making.settings
+    stock = making.stock.taught(preset.only, preset.turned)
     learn = configured(preset)
     others = [
         Task(name, lessons(model, name, stock), name, weight, settings.batch)
