@@ -14,7 +14,7 @@ from truenorth.recipes.settings import Settings
 from truenorth.records import Row, Source
 
 SEED = 29  # of answering: the same for every cell, so that cells are paired
-KL_QUESTIONS = 120  # at most, of the main set
+KL_QUESTIONS = 60  # about, of the main set
 
 
 @lru_cache(maxsize=1)
@@ -45,6 +45,6 @@ def distance(model: LocalModel, base: Path, world: int, settings: Settings) -> l
     items = items[:: max(1, len(items) // KL_QUESTIONS)]
     clusters = [item.group for item in items]
     prompts = [item.prompt for item in items]
-    told = {"max_tokens": settings.max_tokens, "seed": SEED}
+    told: dict[str, Any] = {"max_tokens": settings.max_tokens, "seed": SEED}
     found = kl(model, LocalModel.load(base), prompts, clusters=clusters, **told).sequence
     return [Row(found.to_dict(), Source("kl", model=model.name, seed=SEED))]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -22,7 +24,7 @@ def gallery_page(gallery: Gallery) -> str:
     scale = _scale(gallery)
     known = [e for e in gallery.entries if e.overall]
     first = known[0] if known else None
-    told = {
+    told: dict[str, Callable[..., Any]] = {
         "chip": words.chip,
         "colour": words.colour,
         "gained": words.gained,

@@ -59,7 +59,7 @@ class Preset:
 
     def training(self) -> dict[str, Any]:
         """What of training it has of its own."""
-        own = {"steps": self.steps, "lr": self.lr, "rounds": self.rounds or None}
+        own: dict[str, Any] = {"steps": self.steps, "lr": self.lr, "rounds": self.rounds or None}
         own |= {"only": self.only or None, "turned": self.turned or None}
         own |= {f"beside {name}": weight for name, weight in self.beside.items()}
         own |= {} if self.anchors else {"anchors": False}
