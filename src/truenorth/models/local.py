@@ -16,6 +16,7 @@ from truenorth.records import Completion, Prompt, Scored, prompt_text
 
 if TYPE_CHECKING:
     from truenorth.models.forward import Forward
+    from truenorth.models.sampling import Ask
 
 Overlong = Literal["error", "skip"]
 
@@ -180,55 +181,24 @@ class LocalModel:
             UserError: settings out of range; a prompt that fills the context.
         """
         from truenorth.models.crew import share
-        from truenorth.models.sampling import Ask, plan, sample_batch
+        from truenorth.models.sampling import plan
 
         _check_settings(n, max_tokens, temperature, top_p)
         ids = self.codec.prompt_ids(prompts)
         too_long = self._overlong([len(row) for row in ids], 1, overlong)
-        starts = [row or self._start_ids() for row in ids]
-        askers: dict[
-            tuple[str, tuple[int, ...]], list[int]
-        ] = {}  # equal prompts have equal answers: asked once
-        for i, row in enumerate(starts):
-            if i not in too_long:
-                askers.setdefault((prompt_text(prompts[i]), tuple(row)), []).append(i)
-        asks: list[Ask] = []
-        whose: list[
-            list[int]
-        ] = []  # the rows that an ask is for; many answers to one prompt are several asks
-        for (text, row), rows in askers.items():
-            room = max_tokens if self.context is None else min(max_tokens, self.context - len(row))
-            seeds = [seed_of(seed, text, k) for k in range(n)]
-            cuts = range(0, n, self.batch_rows)
-            asks += [Ask(row, seeds[at : at + self.batch_rows], room) for at in cuts]
-            whose += [rows] * len(cuts)
+        asks, whose = self._asks(prompts, ids, set(too_long), n, max_tokens, seed)
         batches = plan(asks, batch_tokens=self.batch_tokens, batch_rows=self.batch_rows)
-        shared = bool(asks) and self.shares_prompts
+        shared = bool(asks) and self.shares_prompts  # found out here, before the threads begin
+        parts: list[list[Completion]] = [[] for _ in asks]
 
         def drawn(module: Any, batch: Sequence[int]) -> list[list[Completion]]:
-            chosen = [prompts[whose[a][0]] for a in batch]
-            groups = sample_batch(
-                module,
-                [asks[a] for a in batch],
-                eos_ids=self.eos_ids,
-                pad_id=self.pad_id,
-                temperature=temperature,
-                top_p=top_p,
-                halt=self._halt(chosen, [asks[a].ids for a in batch], stop),
-                shared=shared,
-            )
-            found = []
-            for a, prompt, group in zip(batch, chosen, groups, strict=True):
-                texts = [_cut(self.codec.text(prompt, asks[a].ids, row.tokens), stop) for row in group]
-                found.append([Completion(t, r.tokens, r.logprob, r.finish) for t, r in zip(texts, group)])
-            return found
-
-        parts: list[list[Completion]] = [[] for _ in asks]
+            chosen = [(prompts[whose[a][0]], asks[a]) for a in batch]
+            return self._draw(module, chosen, temperature=temperature, top_p=top_p, stop=stop, shared=shared)
 
         def done(k: int, groups: list[list[Completion]]) -> None:
             for a, group in zip(batches[k], groups, strict=True):
                 parts[a] = group
-            if tick is not None:
+            if tick is not None:  # a prompt counts with the first of its asks
                 tick(sum(len(whose[a]) for a in batches[k] if a == 0 or whose[a] is not whose[a - 1]))
 
         share(self.module, drawn, batches, done)
@@ -241,6 +211,67 @@ class LocalModel:
         if too_long and tick is not None:
             tick(len(too_long))
         return answers
+
+    def _asks(
+        self,
+        prompts: Sequence[Prompt],
+        ids: Sequence[list[int]],
+        skipped: set[int],
+        n: int,
+        max_tokens: int,
+        seed: int,
+    ) -> tuple[list[Ask], list[list[int]]]:
+        """What to sample, and for each the rows that it answers.
+
+        Equal prompts have equal answers, so they are one ask; more answers than a batch has rows are
+        several, next to each other.
+        """
+        from truenorth.models.sampling import Ask
+
+        rows_of: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+        for i, (prompt, row) in enumerate(zip(prompts, ids, strict=True)):
+            if i not in skipped:
+                start = tuple(row or self._start_ids())
+                rows_of.setdefault((prompt_text(prompt), start), []).append(i)
+        asks: list[Ask] = []
+        whose: list[list[int]] = []
+        for (text, start), rows in rows_of.items():
+            room = max_tokens if self.context is None else min(max_tokens, self.context - len(start))
+            seeds = [seed_of(seed, text, k) for k in range(n)]
+            for at in range(0, n, self.batch_rows):
+                asks.append(Ask(start, seeds[at : at + self.batch_rows], room))
+                whose.append(rows)
+        return asks, whose
+
+    def _draw(
+        self,
+        module: Any,
+        batch: Sequence[tuple[Prompt, Ask]],
+        *,
+        temperature: float,
+        top_p: float,
+        stop: Sequence[str],
+        shared: bool,
+    ) -> list[list[Completion]]:
+        """The completions of one batch of asks, each with the prompt whose text it continues."""
+        from truenorth.models.sampling import sample_batch
+
+        prompts, asks = [p for p, _ in batch], [ask for _, ask in batch]
+        groups = sample_batch(
+            module,
+            asks,
+            eos_ids=self.eos_ids,
+            pad_id=self.pad_id,
+            temperature=temperature,
+            top_p=top_p,
+            halt=self._halt(prompts, [ask.ids for ask in asks], stop),
+            shared=shared,
+        )
+        found = []
+        for (prompt, ask), group in zip(batch, groups, strict=True):
+            texts = [_cut(self.codec.text(prompt, ask.ids, row.tokens), stop) for row in group]
+            found.append([Completion(t, r.tokens, r.logprob, r.finish) for t, r in zip(texts, group)])
+        return found
 
     def logprobs(
         self,

@@ -11,14 +11,16 @@ Left out: ALiBi, attention chunks and recurrent layers. `forward.py` finds them 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from truenorth.models.attending import attending
 
 NAME = "truenorth_packed"
 SHORTEST = 0.8  # of the longest sequence it is batched with: at most a fifth of a batch is padding
@@ -243,28 +245,6 @@ def capped(
     return F.dropout(weights, dropout) @ v
 
 
-@contextmanager
-def packed_attention(module: torch.nn.Module) -> Iterator[None]:
+def packed_attention(module: torch.nn.Module) -> AbstractContextManager[None]:
     """Within it, `module` attends through `attend`; afterwards as before. Not for two threads at once."""
-    _register()
-    configs: dict[int, Any] = {id(m.config): m.config for m in module.modules() if hasattr(m, "config")}
-    before = {key: getattr(c, "_attn_implementation_internal", None) for key, c in configs.items()}
-    try:
-        for config in configs.values():
-            config._attn_implementation_internal = NAME
-        yield
-    finally:
-        for key, config in configs.items():
-            config._attn_implementation_internal = before[key]
-
-
-def _register() -> None:
-    from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface
-
-    AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, _no_mask)
-
-
-def _no_mask(*_: Any, **__: Any) -> None:
-    return None
+    return attending(module, NAME, attend)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from truenorth.judges._prompts import asked
 from truenorth.records import Prompt, Row, prompt_text
 
 
@@ -18,6 +19,12 @@ class Filtered(NamedTuple):
 
 def filtered(kept: list[Row], reasons: Iterable[str]) -> Filtered:
     return Filtered(kept, dict(sorted(Counter(reasons).items())))
+
+
+def keep(rows: Sequence[Row], reasons: Sequence[str]) -> Filtered:
+    """The rows whose reason to go is "", and a count of the others' reasons."""
+    kept = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
+    return filtered(kept, [reason for reason in reasons if reason])
 
 
 def funnel(*stages: tuple[str, Filtered]) -> list[dict[str, int | str]]:
@@ -40,3 +47,16 @@ def row_prompt(row: Row) -> Prompt:
 def row_text(row: Row) -> str:
     """The words of a row's prompt."""
     return prompt_text(row_prompt(row))
+
+
+def last_turn(row: Row) -> str:
+    """What the user said last; of a plain prompt, all of it."""
+    prompt = row_prompt(row)
+    if isinstance(prompt, str):
+        return prompt
+    return next((m["content"] for m in reversed(prompt) if m["role"] == "user"), asked(prompt))
+
+
+def like(row: Row, text: str) -> Prompt:
+    """A new prompt in the shape of a row's: plain text, or one turn of a user."""
+    return text if isinstance(row_prompt(row), str) else [{"role": "user", "content": text}]
