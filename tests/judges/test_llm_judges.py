@@ -177,6 +177,19 @@ def test_panels_put_scores_together_and_draws_are_no_answer():
     assert effective_judges([[0, 0, 1, 1], [0, 1, 0, 1]]) == 2.0
 
 
+def test_a_panel_that_is_silent_gives_no_score_whatever_its_way():
+    class Silent:
+        def __init__(self, name):
+            self.name = name
+
+        def judge(self, groups):
+            return [[Judgement(None, self.name) for _ in g.completions] for g in groups]
+
+    for way in ("mean", "majority", "reliable"):
+        [[one, two]] = PanelJudge((Silent("a"), Silent("b")), way).judge([Group("Why?", ["x", "y"])])
+        assert (one.score, two.score, one.reason) == (None, None, "0 of 2 answered")
+
+
 def test_a_debate_can_be_held_in_a_models_own_words():
     """Each side is asked what is wrong with the other; the judge hears both, under the answer that they are about."""
     asked, heard = [], []
