@@ -7,7 +7,7 @@ import pytest
 
 from truenorth.base import UserError
 from truenorth.judges.attacks import ATTACKS, falls_for
-from truenorth.judges.audit import audit, curve
+from truenorth.judges.audit import audit, curve, self_preference
 from truenorth.judges.cached import CachedJudge, identity_of
 from truenorth.judges.endpoint import wrapped
 from truenorth.judges.pairwise import PairwiseJudge
@@ -120,3 +120,13 @@ def test_no_answer_is_asked_again_and_unknown_parts_are_refused(tmp_path):
         assert (judge.asked, judge.hits) == (2, 0)
     with pytest.raises(UserError, match="no content to compare"):
         identity_of(Rule(object()))
+
+
+def test_self_preference_is_the_difference_of_overrating_with_welchs_interval():
+    """Own answers are overrated by 0.2 and 0.4, others' by 0 and 0.2: 0.3 - 0.1, and 1.96 sqrt(0.02/2 + 0.02/2)."""
+    labels = [("q", f"a{i}", 0.5) for i in range(5)]
+    found = self_preference([0.7, 0.9, 0.5, 0.7, None], labels, ["me", "me", "you", "them", "me"], "me")
+    half = 1.96 * math.sqrt(0.02)
+    assert (found["mean"], found["low"], found["high"]) == pytest.approx((0.2, 0.2 - half, 0.2 + half))
+    assert found["n"] == 2
+    assert math.isnan(self_preference([0.7, 0.5], labels[:2], ["me", "you"], "me")["mean"])
