@@ -66,7 +66,8 @@ def needs(objective: Objective, *, where: str = "") -> Needs:
     - `policy`: its type is the coupling.
     - `reference`: it compares with a reference model, in the same shape.
     - `kl`: KL(reference || policy) in nats at each token over the whole vocabulary, in the policy's shape
-      (`Logps`, `Pair` or `Group`), differentiable. It needs a reference.
+      (`Logps`, `Pair` or `Group`), differentiable. It needs a reference. With a setting `top_k` above 0, over the
+      reference's likeliest words only.
     - any other of type `Distribution`: what another model expects, one that `fit(models=...)` names.
     - any other: a column of the examples (see `columns.py`); one with a default may be absent from the data.
 

@@ -202,13 +202,12 @@ def _with_kl(forward, work, leaf_TD, target_T, groups, lengths, known_TD):
     grad_TD, losses, found = torch.empty_like(leaf_TD), [], []
     for of, at in blocks(groups.lengths, head.vocabulary(leaf_TD)):
         target_t1 = target_T[at, None]
-        with torch.no_grad():
-            old_tV = _log_softmax(work.reference.head, known_TD[at], head.vocabulary(leaf_TD))
-        raw_tV, new_tV = _leaf_logits(head, leaf_TD[at], old_tV.shape[1])
+        old_tV = _teacher(work, known_TD[at], head.vocabulary(leaf_TD))
+        width = head.vocabulary(leaf_TD) if old_tV is None else old_tV.shape[1]
+        raw_tV, new_tV = _leaf_logits(head, leaf_TD[at], width)
         with torch.enable_grad():
             logp_t = new_tV.gather(1, target_t1)[:, 0]
-            kl_t = (old_tV.exp() * (old_tV - new_tV)).sum(1)
-            old_t = old_tV.gather(1, target_t1)[:, 0]
+            old_t, kl_t = _divergence(work, known_TD[at], old_tV, new_tV, target_t1)
             inside = lengths[first[of.start] : first[of.stop]]
             loss = _objective(work, groups, of, inside, logp_t, old_t, kl_t)
             (grad_tV,) = torch.autograd.grad(loss * work.weight, raw_tV)
@@ -217,6 +216,24 @@ def _with_kl(forward, work, leaf_TD, target_T, groups, lengths, known_TD):
         found.append((logp_t.detach(), old_t))
     logp_T, old_T = (torch.cat(column) for column in zip(*found))
     return torch.stack(losses).sum(), logp_T, old_T, grad_TD
+
+
+def _teacher(work, known_td, width) -> Tensor | None:
+    """(t, V) the reference's log-probs; None where only its likeliest words are kept."""
+    if work.reference.top:
+        return None
+    with torch.no_grad():
+        return _log_softmax(work.reference.head, known_td, width)
+
+
+def _divergence(work, known_td, old_tV, new_tV, target_t1) -> tuple[Tensor, Tensor]:
+    """(t,) the reference's log-prob of each token, and KL(reference || policy) over all words or those kept."""
+    if old_tV is not None:
+        return old_tV.gather(1, target_t1)[:, 0], (old_tV.exp() * (old_tV - new_tV)).sum(1)
+    top, word_tk = work.reference.top, known_td[:, 1 + work.reference.top :].long()
+    old_tk, both_tk = known_td[:, 1 : 1 + top], word_tk < new_tV.shape[1]
+    new_tk = new_tV.gather(1, word_tk.clamp(max=new_tV.shape[1] - 1))
+    return known_td[:, 0], (old_tk.exp() * (old_tk - new_tk) * both_tk).sum(1)
 
 
 def _spread(
