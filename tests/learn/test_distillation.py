@@ -15,7 +15,7 @@ from test_columns import autograd, same, step
 from truenorth.base import UserError
 from truenorth.learn import Task, fit
 from truenorth.learn.coupling import needs
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.objectives.adpa import adpa
 from truenorth.learn.objectives.dckd import dckd
 from truenorth.learn.objectives.dft import dft
@@ -24,6 +24,7 @@ from truenorth.learn.objectives.minillm import minillm
 from truenorth.learn.objectives.sft import sft
 from truenorth.learn.objectives.token_constrained import token_constrained
 from truenorth.learn.types import Distribution, Logps, Pair
+from truenorth.learn.work import Work
 from truenorth.models import LocalModel
 from truenorth.models.forward import Forward
 

@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 
 from truenorth.learn.coupling import load_objective, needs
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.reference import compute_reference
 from truenorth.learn.types import Batch, Example, Group, Losses
+from truenorth.learn.work import Work
 from truenorth.models.forward import Forward
 from truenorth.models.head import head_of
 
