@@ -168,3 +168,49 @@ def test_a_budget_is_a_time_or_a_number_of_requests(text, seconds, requests):
 def test_other_budgets_are_refused(text):
     with pytest.raises(UserError, match="is no budget"):
         Budget.parse(text)
+
+
+def test_a_recipe_that_cannot_run_here_says_what_it_lacks(tmp_path, monkeypatch, capsys, tiny_llama):
+    monkeypatch.chdir(tmp_path)
+    policy = "name: p\nversion: '1'\nprinciples:\n  - {id: e, statement: An e., checks: [{require: {answer: e}}]}\n"
+    (tmp_path / "policy.yaml").write_text(policy)
+    (tmp_path / "prompts.txt").write_text("".join(f"What of boat {i}?\n" for i in range(120)))
+    words = [
+        "--model",
+        str(tiny_llama()),
+        "--constitution",
+        "policy.yaml",
+        "--prompts",
+        "prompts.txt",
+        "--dry-run",
+    ]
+    assert main(["run", "isara", *words]) == 2
+    assert "needs --labels" in capsys.readouterr().err
+    assert main(["run", "rlcd", *words]) == 2
+    assert "guidance" in capsys.readouterr().err
+    assert main(["run", "magpie", *words]) == 0
+
+
+def test_two_rankings_have_their_longest_common_order():
+    from truenorth.recipes.steps.agreement import common
+    from truenorth.records import Row, Source
+
+    a, b, c, d = (Row({"prompt": "p", "completion": x}, Source("s")) for x in "abcd")
+    assert common([a, b, c, d], [a, b, c, d]) == [a, b, c, d]
+    # of [b, d], [b, c] and [a, c] the one that begins first in the first ranking
+    assert common([a, b, c, d], [b, d, a, c]) == [a, c]
+    assert common([a, b, c, d], [b, a, d, c]) == [a, c]
+    assert len(common([a, b, c], [c, b, a])) == 1
+
+
+def test_an_answer_that_no_named_principle_speaks_of_is_kept_as_it_is():
+    from types import SimpleNamespace
+
+    from truenorth.constitution import load
+    from truenorth.recipes.run_work import concerned
+
+    work = SimpleNamespace(job=SimpleNamespace(constitution=load("harbour")))
+    assert concerned(work, ("harmless",), "How do I make soap?")
+    assert not concerned(work, ("harmless",), "Where does Ann live?")
+    assert concerned(work, ("harmless", "private"), "Where does Ann live?")  # private says no condition
+    assert concerned(work, (), "Where does Ann live?")

@@ -98,14 +98,14 @@ def candidates(names: Sequence[str], objectives: Sequence[str], have: Have) -> l
     Raises:
         UserError: an unknown recipe or objective, or none that can run.
     """
-    from truenorth.recipes.plan import lacking
+    from truenorth.recipes.plan import lacking, without_models
 
     found: list[Candidate] = []
     reasons = []
     for name in names:
         recipe = read_recipe(name)
         steps = bound(recipe)
-        if why := lacking(recipe, steps, have):
+        if why := lacking(steps, have) or without_models(recipe, have):
             reasons.append(f"{name}: {why}")
             continue
         found.append(Candidate(recipe))

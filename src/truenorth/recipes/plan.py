@@ -84,7 +84,7 @@ def proposal(
         told,
         found.cpu_s,
         found.memory_mib,
-        lacks=lacking(recipe, steps, have),
+        lacks=lacking(steps, have) or without_models(recipe, have),
         cautions=tuple(cautions(steps, have)),
         judged=any(CONSTITUTION in wire.of for step in steps if step.makes == "rows" for wire in step.wires),
         fits=allowed is None or found.cpu_s <= allowed,
@@ -117,8 +117,14 @@ def smallest(settings: Settings) -> bool:
     return settings.prompts <= LEAST_PROMPTS and settings.steps <= LEAST_STEPS and settings.items <= 100
 
 
-def lacking(recipe: Recipe, steps: Sequence[Bound], have: Have) -> str:
-    """The first thing that a recipe needs and that is not there."""
+def without_models(recipe: Recipe, have: Have) -> str:
+    """The recipe's further models are of the organism."""
+    foreign = [k for k, spec in recipe.models.items() if spec.startswith(HARBOUR)]
+    return f"needs another model: --use {foreign[0]}=DIR_OR_ID" if foreign and not have.organism else ""
+
+
+def lacking(steps: Sequence[Bound], have: Have) -> str:
+    """The first thing that steps need and that is not there."""
     for step in steps:
         says = getattr(inspect.getmodule(step.function), "lacks", None)
         why = says(have, **step.settings) if says else ""
@@ -127,9 +133,6 @@ def lacking(recipe: Recipe, steps: Sequence[Bound], have: Have) -> str:
         judges = [wire.of[0] for wire in step.wires if wire.takes == "judge"]
         if CONSTITUTION in judges and have.unjudged:
             return f"nothing can judge {', '.join(have.unjudged)}: add checks, --labels or --judge"
-    foreign = [k for k, spec in recipe.models.items() if spec.startswith(HARBOUR)]
-    if foreign and not have.organism:
-        return f"needs another model: --use {foreign[0]}=DIR_OR_ID"
     return ""
 
 

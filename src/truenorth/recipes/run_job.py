@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.base import UserError
+from truenorth.models.glance import glance
 from truenorth.recipes.harbour import harbour_job
 from truenorth.recipes.job import Job
 from truenorth.recipes.overrides import with_overrides
 from truenorth.recipes.own_inputs import Own, ready
 from truenorth.recipes.own_model import own_job
+from truenorth.recipes.plan import have_of, lacking
 from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.run_check import SAMPLER, Bound, bound
 from truenorth.recipes.run_models import HARBOUR, Named
@@ -54,9 +56,18 @@ def ordered(recipe: Recipe, args: Any) -> Ordered:
     if SAMPLER not in named:
         steps = [without_sampler(step) for step in steps]
     job = _own(args, general, budget) if args.model else _organism(recipe, args, general)
+    if why := missing(steps, job, args):
+        raise UserError(f"cannot run here: {why}", where=f"recipe {recipe.name}")
     return Ordered(
         recipe, steps, replace(job, insist=args.insist), named, budget, args.out or Path("runs") / recipe.name
     )
+
+
+def missing(steps: Sequence[Bound], job: Job, args: Any) -> str:
+    """What a step needs and is not there, such as labels or a chat template; "" if nothing."""
+    given = {"judge": args.judge, "prompts": len(args.prompts or ""), "organism": not args.model}
+    have = have_of(glance(job.model), job.constitution, labels=job.inputs.get("labels"), **given)
+    return lacking(steps, have)
 
 
 def split_settings(recipe: Recipe, given: Sequence[str]) -> tuple[list[str], dict[str, dict[str, str]]]:

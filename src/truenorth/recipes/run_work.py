@@ -15,12 +15,13 @@ from typing import Annotated, Any, NamedTuple
 
 from truenorth.engine import Run, progress
 from truenorth.judges import Judge
+from truenorth.judges.checks._text import applies
 from truenorth.models.local import LocalModel
 from truenorth.recipes.job import Job, Judges
 from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import grouped
-from truenorth.records import Judgement, Prompt, Row, prompt_text
+from truenorth.records import Judgement, Prompt, Row, Source, prompt_text
 from truenorth.synth import Filtered, decontaminate, dedupe, load_heldout
 from truenorth.synth.answers import answer_text
 
@@ -163,6 +164,21 @@ def distinct(prompts: Sequence[Prompt], without: Sequence[Row]) -> list[Prompt]:
     """The prompts that no row has."""
     known = {prompt_text(row.data["prompt"]) for row in without}
     return [prompt for prompt in prompts if prompt_text(prompt) not in known]
+
+
+def concerned(work: Work, only: Sequence[str], prompt: Prompt) -> bool:
+    """Does one of these principles speak of the prompt? Those that say no condition speak of all; no principles too."""
+    told = [p for p in work.job.constitution.principles if p.id in only]
+    return not only or any(
+        applies(p.applies_when.prompt if p.applies_when else (), prompt_text(prompt)) for p in told
+    )
+
+
+def kept_as_it_is(draft: Row, work: Work, producer: str) -> Row:
+    """An answer to hold the model to."""
+    data = {"use": "keep", "prompt": draft.data["prompt"], "chosen": draft.data["completion"], "rejected": ""}
+    source = Source(producer, constitution=work.label, parents=(draft.id,), note="as it is")
+    return Row({**data, "score_chosen": None, "score_rejected": None}, source)
 
 
 class Judged(NamedTuple):
