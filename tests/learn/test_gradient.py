@@ -145,7 +145,7 @@ def test_micro_batching_changes_memory_not_the_step(sizes, monkeypatch):
     module, reference, examples = plain.tiny_llama(0), plain.tiny_llama(1), plain.pairs(12)
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     cuts = [slice(a, b) for a, b in zip([0, *ends], ends)]
-    monkeypatch.setattr("truenorth.learn.gradient.micro_batches", lambda examples, limit: iter(cuts))
+    monkeypatch.setattr("truenorth.learn.gradient.even_batches", lambda examples, limit: cuts)
     for objective in ("dpo", "kl_anchor", "sft"):
         got = fused(module, None if objective == "sft" else reference, examples, load_objective(objective))
         with monkeypatch.context() as whole:
