@@ -149,9 +149,7 @@ def test_micro_batching_changes_memory_not_the_step(sizes, monkeypatch):
     for objective in ("dpo", "kl_anchor", "sft"):
         got = fused(module, None if objective == "sft" else reference, examples, load_objective(objective))
         with monkeypatch.context() as whole:
-            whole.setattr(
-                "truenorth.learn.gradient.micro_batches", lambda examples, limit: iter([slice(0, 12)])
-            )
+            whole.setattr("truenorth.learn.gradient.even_batches", lambda examples, limit: [slice(0, 12)])
             check(got, fused(module, reference, examples, load_objective(objective)))
 
 
