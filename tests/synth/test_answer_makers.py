@@ -1,5 +1,7 @@
 """Scenes, tools, grids, rollouts, decomposition, debates, roles and West-of-N: what is asked, kept and counted."""
 
+from functools import partial
+
 import pytest
 from synth_script import Says
 
@@ -18,7 +20,7 @@ from truenorth.synth import (
     tool_answers,
     west_of_n,
 )
-from truenorth.synth.asking import say
+from truenorth.synth.asking import say_apart
 from truenorth.synth.continuing import begun
 from truenorth.synth.grid import MOVES, Grid, distances, grids
 from truenorth.synth.roles import role_answers
@@ -65,7 +67,7 @@ class Stage:
         self.asked, self.instead, self.name = [], instead, "stage@1"
 
     def sample(self, prompts, n=1, *, tick=None, **settings):
-        return [[Completion(self.reply(prompt_text(p)))] for p in prompts]
+        return [[Completion(self.reply(prompt_text(p)))] * n for p in prompts]
 
     def reply(self, text):
         self.asked.append(text)
@@ -177,8 +179,7 @@ def test_a_scene_is_played_alike_alone_and_beside_others(nano):
         reacts="{prompt} Answer: {step} What is wrong with the answer?",
     )
 
-    def ask(requests, *, n=1, seed):
-        return say(nano, requests, n, seed=seed, max_tokens=24)
+    ask = partial(say_apart, nano, max_tokens=24)
 
     drafts = [("Where is Tom?", "At home. I think."), ("What is 3 plus 4?", "It is 8.")]
     both = play(ask, drafts, scene, ["asker", "bystander"], 4, 4, 1)

@@ -15,13 +15,12 @@ from functools import partial
 from typing import NamedTuple
 
 from truenorth.base import UserError
-from truenorth.judges._prompts import plain_key
 from truenorth.judges.checks._text import sentences
 from truenorth.judges.logprob import dialogue
 from truenorth.models.protocol import Model, Tick
-from truenorth.records import Prompt, Row, Source
+from truenorth.records import Row, Source
 from truenorth.synth.answers import answer_text, as_answer
-from truenorth.synth.asking import Said, gathered, part_seed, request, say
+from truenorth.synth.asking import Said, gathered, part_seed, request, say_apart
 from truenorth.synth.dedupe import normalise
 from truenorth.synth.filters import Filtered, row_prompt
 from truenorth.synth.writing import items
@@ -110,7 +109,7 @@ def scene_answers(
         raise UserError(
             f"{most_roles} roles, {most_steps} steps", where="scenes", expected="one or more of each"
         )
-    ask = partial(say, model, max_tokens=max_tokens, temperature=temperature, tick=tick)
+    ask = partial(say_apart, model, max_tokens=max_tokens, temperature=temperature, tick=tick)
     drafts = [(dialogue(row_prompt(row)), answer_text(row.data["completion"])) for row in rows]
     played = play(ask, drafts, scene, roles, most_roles, most_steps, seed)
     kept = {k for k, one in enumerate(played) if keep_harmless and not one.incidents}
@@ -165,8 +164,11 @@ def play(
             {"role": role, "seen": "\n".join(seen[k][role]), "prompt": drafts[k][0], "step": step}
             for k, role, step in told
         ]
-        replies = _each(ask, [k for k, *_ in told], [request(scene.reacts, v) for v in asked], seed, turn)
-        for (k, role, _), one in zip(told, replies, strict=True):
+        # two people who see the same may still differ, so equal requests of one scene get draws of their own
+        scenes = [k for k, *_ in told]
+        requests = [request(scene.reacts, v) for v in asked]
+        replies = ask(requests, groups=scenes, seed=part_seed(seed, "reacts", turn))
+        for (k, role, _), [one] in zip(told, replies, strict=True):
             if not one.fault:
                 reactions[k].append((role, one.text))
     incidents = _incidents(ask, reactions, scene, seed)
@@ -211,18 +213,6 @@ def _told(
         named = [role for role in casts[k] if name_of(role) in normalise(one.text)]
         found += [(k, role, step) for role in (named or casts[k])]
     return found
-
-
-def _each(ask: Ask, scenes: Sequence[int], asked: Sequence[Prompt], seed: int, turn: int) -> list[Said]:
-    """A reply to each request; equal ones of one scene get draws of their own, since two people may differ."""
-    before: Counter[str] = Counter()
-    draws = []
-    for k, prompt in zip(scenes, asked, strict=True):
-        key = f"{k} {plain_key(prompt)}"
-        draws.append(before[key])
-        before[key] += 1
-    replies = ask(asked, n=max(before.values(), default=1), seed=part_seed(seed, "reacts", turn))
-    return [group[i] for group, i in zip(replies, draws, strict=True)]
 
 
 def name_of(role: str) -> str:
