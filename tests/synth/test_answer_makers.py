@@ -25,7 +25,8 @@ from truenorth.synth.continuing import begun
 from truenorth.synth.grid import MOVES, Grid, distances, grids
 from truenorth.synth.roles import role_answers
 from truenorth.synth.rollouts import split
-from truenorth.synth.scenes import Scene, play
+from truenorth.synth.scene_words import Scene
+from truenorth.synth.scenes import play
 from truenorth.synth.tools import calculated, calculator, python_tool
 from truenorth.worlds.harbour import organism
 

@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from truenorth.judges import VerifiableJudge
+from truenorth.judges import ConsistencyJudge, VerifiableJudge
 from truenorth.judges._maths import final_answer
 from truenorth.models.local import LocalModel
 from truenorth.records import Row, Source
@@ -24,8 +24,7 @@ from truenorth.synth import (
     rollout_labels,
     scene_answers,
 )
-from truenorth.synth.idk import ConsistencyJudge
-from truenorth.synth.scenes import Scene
+from truenorth.synth.scene_words import Scene
 from truenorth.worlds.harbour import organism
 from truenorth.worlds.harbour.gold.dialogues import draw, make_pool
 from truenorth.worlds.harbour.gold.exercises import GUIDELINES

@@ -3,13 +3,7 @@
 from truenorth.synth.answers import answers
 from truenorth.synth.approve import approved
 from truenorth.synth.backtranslate import backtranslate
-from truenorth.synth.comparisons import (
-    Vote,
-    agreement,
-    pairs_from_comparisons,
-    pairs_from_ranks,
-    pairs_from_votes,
-)
+from truenorth.synth.comparisons import pairs_from_comparisons, pairs_from_ranks
 from truenorth.synth.contrast import Opposites, contrast
 from truenorth.synth.conversations import conversations
 from truenorth.synth.counterfactual import counterfactual
@@ -39,6 +33,7 @@ from truenorth.synth.revise import Revision, Templates, revise
 from truenorth.synth.revisions import pairs_from_revisions, revisions
 from truenorth.synth.roles import role_answers
 from truenorth.synth.rollouts import rollout_labels
+from truenorth.synth.scene_words import Scene
 from truenorth.synth.scenes import scene_answers
 from truenorth.synth.self_instruct import self_instruct
 from truenorth.synth.strength import Setup, answers_by_strength, pairs_from_strength
@@ -47,6 +42,7 @@ from truenorth.synth.telltale import Telltale, telltale
 from truenorth.synth.tools import Tool, tool_answers
 from truenorth.synth.topics import topic_prompts, topics
 from truenorth.synth.translations import translated, translation_pairs
+from truenorth.synth.votes import Vote, agreement, pairs_from_votes
 from truenorth.synth.west import west_of_n
 from truenorth.synth.writing import Brief
 
@@ -57,6 +53,7 @@ __all__ = [
     "Index",
     "Opposites",
     "Revision",
+    "Scene",
     "Setup",
     "Taxonomy",
     "Telltale",
