@@ -449,6 +449,13 @@ def test_a_part_that_fails_takes_its_question_with_it():
         decomposed(model, [HARD], depth=-1)
 
 
+def test_a_question_whose_only_part_is_itself_keeps_its_answer():
+    model = ScriptedModel(lambda prompt, i: f"So {len(str(prompt))}.")
+    plain = decomposed(model, [HARD], depth=0).kept[0]
+    same = decomposed(model, [HARD], split=lambda text: [text], join="").kept[0]
+    assert said(same) == said(plain)
+
+
 def sums(text, i):
     """Adds two numbers and no more."""
     numbers = [int(n) for n in text.strip("?").split() if n.isdigit()]
