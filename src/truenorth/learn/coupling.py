@@ -23,6 +23,7 @@ from truenorth.learn.types import (
     Pair,
     ScorePair,
     Scores,
+    StatePair,
     TokenScores,
 )
 
@@ -35,6 +36,7 @@ COUPLINGS: dict[Any, Coupling] = {
     Scores: "score",
     ScorePair: "score_pair",
     TokenScores: "token_score",
+    StatePair: "state_pair",
 }
 AVERAGES = {"per_sequence", "per_token", "per_step"}
 WITH_KL = ("answer", "pair", "group")
@@ -99,8 +101,9 @@ def needs(objective: Objective, *, where: str = "") -> Needs:
             where=where,
             expected="a reference too, and policy: Logps | Pair | Group",
         )
-    if reference and coupling in SCORED:
-        raise UserError(f"objective {name} asks for a reference of scores, which no model gives", where=where)
+    if reference and coupling in (*SCORED, "state_pair"):
+        what = f"objective {name} asks for a reference of scores or states, which no model gives"
+        raise UserError(what, where=where)
     rest = [n for n in positional if n not in ("policy", "reference", "kl")]
     models = tuple(n for n in rest if hints.get(n) is Distribution)
     columns = tuple(n for n in rest if n not in models)

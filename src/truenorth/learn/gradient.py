@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from truenorth.base import UserError
 from truenorth.learn.columns import cells, tensors
 from truenorth.learn.coupling import shaped, shaped_scores
 from truenorth.learn.order import even_batches
 from truenorth.learn.reference import Reference
-from truenorth.learn.types import SCORED, Distribution, Example, Needs, Objective
+from truenorth.learn.types import SCORED, Distribution, Example, Needs, Objective, StatePair
 from truenorth.models.forward import Forward
 from truenorth.models.head import Head, add_logit_gradient, backward, blocks, target_logps
-from truenorth.models.score_head import ScoreForward
+from truenorth.models.score_head import ScoreForward, states
 
 
 class Part(NamedTuple):
@@ -82,6 +83,8 @@ def task_gradient(
     assert isinstance(forward, Forward)
     if work.needs.coupling == "distribution":
         return _joined([_spread(forward, work, examples[at], indices[at], total) for at in slices], None)
+    if work.needs.coupling == "state_pair":
+        return _states(forward, work, examples, slices, total)
     known = _references(work, indices, forward.device)
     if work.needs.coupling == "batch":
         return _whole_batch(forward, work, examples, known, slices, total)
@@ -293,6 +296,26 @@ def _whole_batch(forward, work, examples, known, slices, total) -> Part:
         _, grad_TD = backward(forward.head, rows_TD.detach(), layout.target_T, ones, _given(here_t))
         rows_TD.backward(grad_TD)
     return Part(loss, logp_T, known_T, lengths)
+
+
+def _states(
+    forward: Forward, work: Work, examples: Sequence[Example], slices: Sequence[slice], total: float
+) -> Part:
+    """Objectives over what the body holds after each text: states of all of the batch first, then a second pass."""
+    if forward.path == "logits":
+        raise UserError("this model's states are not to be had, only its logits", where=f"task {work.name}")
+    with torch.no_grad():
+        state_BD = torch.cat([states(forward, examples[at]).float() for at in slices]).requires_grad_()
+    weight_G = torch.tensor([e.weight for e in examples], device=state_BD.device) / total
+    columns = tensors(work.needs.coupling, cells(work.needs, examples), slice(None), state_BD.device)
+    with torch.enable_grad():
+        loss = (work.objective(policy=StatePair(state_BD[0::2], state_BD[1::2]), **columns) * weight_G).sum()
+        (grad_BD,) = torch.autograd.grad(loss * work.weight, state_BD)
+    for at in slices:
+        rows_BD = states(forward, examples[at])
+        rows_BD.backward(grad_BD[2 * at.start : 2 * at.stop].to(rows_BD.dtype))
+    lengths = tuple(len(c) for e in examples for c in e.completions)
+    return Part(loss.detach(), state_BD.detach()[:0, 0], None, lengths)
 
 
 def _given(grad_T: Tensor):

@@ -11,9 +11,10 @@ gradients; `packed.lay_out` is for training.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -145,7 +146,8 @@ def _packed(forward: Forward, tree: Tree, pairs: Sequence[Pair]) -> tuple[Tensor
     return forward.rows([], layout), row_of
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Block:
     """Sequences of like size whose new tokens attend together; padded at the end."""
 
     query_CQ: Tensor  # where the new tokens of each sequence stand in the row
@@ -154,6 +156,24 @@ class Block(NamedTuple):
     whole: bool  # there are none, in any of them
     real_T: Tensor  # which of the C x Q places are not padding
     token_T: Tensor  # and their tokens
+    masks: dict[Any, Tensor] = field(default_factory=dict)  # made in the first layer, for all
+
+    def seen(self, window: int | None) -> Tensor:
+        """(C, Q, K) may this new token see that one? Itself and those before it, within the window if there is one."""
+        device = self.start_C1.device
+        new_CQ1 = (self.start_C1 + torch.arange(self.query_CQ.shape[1], device=device))[:, :, None]
+        distance_CQK = new_CQ1 - torch.arange(self.key_CK.shape[1], device=device)
+        seen_CQK = distance_CQK >= 0
+        return seen_CQK if window is None else seen_CQK & (distance_CQK < window)
+
+    def mask(self, window: int | None, dtype: torch.dtype) -> Tensor:
+        """(C, 1, Q, K): 0 where it may, -inf where not."""
+        if (window, dtype) not in self.masks:
+            hidden = self.seen(window).logical_not_()[:, None]
+            self.masks[window, dtype] = torch.zeros(
+                hidden.shape, dtype=dtype, device=hidden.device
+            ).masked_fill_(hidden, float("-inf"))
+        return self.masks[window, dtype]
 
 
 def attention_blocks(
@@ -202,8 +222,8 @@ def attend(
             x.index_select(0, at.flatten()).unflatten(0, at.shape).transpose(1, 2)
             for x, at in ((q_NHD, block.query_CQ), (k_NHD, block.key_CK), (v_NHD, block.key_CK))
         )
-        mask = None if softcap is None and _plain(block, window) else seen(block, window)[:, None]
         if softcap is None:
+            mask = None if _plain(block, window) else block.mask(window, query.dtype)
             out = F.scaled_dot_product_attention(
                 q_CHQD,
                 k_CHKD,
@@ -214,8 +234,7 @@ def attend(
                 enable_gqa=k_CHKD.shape[1] != q_CHQD.shape[1],
             )
         else:
-            assert mask is not None
-            out = capped(q_CHQD, k_CHKD, v_CHKD, mask, scaling, softcap)
+            out = capped(q_CHQD, k_CHKD, v_CHKD, block.seen(window)[:, None], scaling, softcap)
         out_NHD[block.token_T] = out.transpose(1, 2).flatten(0, 1).index_select(0, block.real_T)
     return out_NHD
 
@@ -223,16 +242,6 @@ def attend(
 def _plain(block: Block, window: int | None) -> bool:
     """Does causal order say it all?"""
     return block.whole and (window is None or block.key_CK.shape[1] <= window)
-
-
-def seen(block: Block, window: int | None) -> Tensor:
-    """(C, Q, K) may this new token see that one? Itself and what is before it, within the window if there is one."""
-    new_CQ1 = (block.start_C1 + torch.arange(block.query_CQ.shape[1], device=block.start_C1.device))[
-        :, :, None
-    ]
-    distance_CQK = new_CQ1 - torch.arange(block.key_CK.shape[1], device=new_CQ1.device)
-    seen_CQK = distance_CQK >= 0
-    return seen_CQK if window is None else seen_CQK & (distance_CQK < window)
 
 
 def _padded(forward: Forward, tree: Tree, pairs: Sequence[Pair]) -> tuple[Tensor, NDArray[np.int64]]:
