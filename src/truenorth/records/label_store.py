@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from truenorth.base import UserError
-from truenorth.records.labels import Annotations, Label, Task, check_label, holding
+from truenorth.records.labels import Annotations, Gold, Label, Task, check_label, holding
 from truenorth.records.types import Row, Source
 
 APPLICATION = 0x544E4C42  # "TNLB", in the file's header: these are our labels and nobody else's tables
@@ -19,6 +19,7 @@ VERSION = 1
 TABLES = """
 CREATE TABLE answers (id TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE tasks (id TEXT PRIMARY KEY, prompt TEXT NOT NULL, answers TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE gold (task TEXT, kind TEXT, answer TEXT, value TEXT NOT NULL, PRIMARY KEY (task, kind, answer));
 CREATE TABLE events (
   id INTEGER PRIMARY KEY AUTOINCREMENT, annotator TEXT NOT NULL, task TEXT NOT NULL, kind TEXT NOT NULL,
   value TEXT NOT NULL, answer TEXT NOT NULL, principle TEXT NOT NULL, constitution TEXT NOT NULL,
@@ -59,6 +60,12 @@ class LabelStore:
             self._db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", rows)
             self._db.executemany("INSERT OR IGNORE INTO tasks VALUES (?, ?, ?)", kept)
 
+    def add_gold(self, known: Iterable[Gold]) -> None:
+        """Keep what is known of tasks that look like any other. Their labels tell of people, not of answers."""
+        rows = [(g.task, g.kind, g.answer, json.dumps(g.value)) for g in known]
+        with self._errors("store gold"), self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO gold VALUES (?, ?, ?, ?)", rows)
+
     def add(self, *labels: Label) -> list[Label]:
         """Store labels in one transaction; returns them with their numbers.
 
@@ -84,16 +91,26 @@ class LabelStore:
         found = self._db.execute("SELECT id, prompt, answers FROM tasks ORDER BY id").fetchall()
         return {i: Task(i, json.loads(prompt), tuple(json.loads(ids))) for i, prompt, ids in found}
 
+    def gold(self) -> list[Gold]:
+        found = self._db.execute(
+            "SELECT task, kind, value, answer FROM gold ORDER BY task, kind, answer"
+        ).fetchall()
+        return [Gold(task, kind, json.loads(value), answer) for task, kind, value, answer in found]
+
     def labels(self) -> list[Label]:
-        """The labels that hold, in the order in which they were made."""
+        """The labels that hold, those of gold tasks among them, in the order in which they were made."""
         self._catch_up()
         return holding(self._labels, self._undone)
 
     def annotations(self) -> Annotations:
-        """Everything, for reading."""
+        """Everything but gold tasks, for reading."""
         found = self._db.execute("SELECT row FROM answers ORDER BY id").fetchall()
         rows = [_row(json.loads(text)) for (text,) in found]
-        return Annotations(self.tasks(), {row.id: row for row in rows}, tuple(self.labels()))
+        known = {gold.task for gold in self.gold()}
+        tasks = {i: task for i, task in self.tasks().items() if i not in known}
+        return Annotations(
+            tasks, {row.id: row for row in rows}, tuple(x for x in self.labels() if x.task not in known)
+        )
 
     def close(self) -> None:
         self._db.close()

@@ -60,8 +60,10 @@ class Desk:
         self.criterion = criterion or Criterion()
         self.tasks = {task.id: task for task in work.tasks}
         self.answers = work.answers
+        self._gold = {(gold.task, gold.kind) for gold in work.gold}
         self._clock = clock
         store.add_tasks(work.tasks, work.answers)
+        store.add_gold(work.gold)
 
     def state(self, annotator: str, ask: Ask) -> dict[str, Any]:
         """How far this person is, and how far people agree."""
@@ -70,7 +72,8 @@ class Desk:
         finished = _finished(labels, self.tasks, ask)
         done = sum(annotator in finished[t] for t in queue)
         spent = Counter(label.kind for label in labels if label.annotator == annotator)
-        found = agreement(labels, ask)
+        known = {task for task, _ in self._gold}
+        found = agreement([x for x in labels if x.task not in known], ask)
         return {"done": done, "total": len(queue), "mine": dict(spent), "agreement": told(found), "ask": ask}
 
     def next(self, annotator: str, ask: Ask) -> dict[str, Any] | None:
@@ -82,13 +85,22 @@ class Desk:
         return None if found is None else self.view(annotator, found)
 
     def queue(self, annotator: str, ask: Ask, labels: Sequence[Label]) -> list[str]:
-        """The tasks for this person, in their order; a task that others have finished with is not among them."""
-        ids = [t.id for t in self.tasks.values() if ask != "rank" or len(t.answers) > 1]
+        """The tasks for this person, in their order, with gold for this question among them.
+
+        A task that enough others have finished with is not in it, unless it is gold.
+        """
+        known = {task for task, kind in self._gold if kind != ask} - {
+            t for t, kind in self._gold if kind == ask
+        }
+        ids = [
+            t.id for t in self.tasks.values() if (ask != "rank" or len(t.answers) > 1) and t.id not in known
+        ]
         random.Random(seed_of("tasks", self.seed, annotator)).shuffle(ids)
         if not self.votes:
             return ids
         finished = _finished(labels, self.tasks, ask)
-        return [t for t in ids if annotator in finished[t] or len(finished[t]) < self.votes]
+        gold = {task for task, _ in self._gold}
+        return [t for t in ids if t in gold or annotator in finished[t] or len(finished[t]) < self.votes]
 
     def view(self, annotator: str, task_id: str) -> dict[str, Any]:
         """A task as the page gets it: texts by place, and this person's own labels. Nothing says who wrote what."""
