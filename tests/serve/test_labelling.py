@@ -90,6 +90,16 @@ def test_undoing_brings_the_task_back_as_it_was(desk: Desk):
     assert desk.state("bob", "rate")["mine"] == {"rate": 1}
 
 
+def test_undoing_reaches_no_other_question_and_no_other_tasks(desk: Desk):
+    say(desk, "ann", "rank", [[0], [1]], prompt=SUM)
+    other = Desk(desk.store, work(), criterion=Criterion("kind"))
+    fewer = Desk(desk.store, work()._replace(tasks=work().tasks[:1]))
+    assert other.undo("ann") is None
+    assert fewer.undo("ann") is None
+    assert len(desk.store.labels()) == 1
+    assert desk.undo("ann") is not None
+
+
 def test_rating_is_done_when_every_answer_is_rated_and_skipping_is_done_at_once(desk: Desk):
     for place in range(3):
         assert desk.state("ann", "rate")["done"] == 0

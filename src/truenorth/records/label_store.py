@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -44,7 +44,8 @@ class LabelStore:
             raise UserError("no labels yet", where=str(path), fix="truenorth annotate makes some")
         self._labels: list[Label] = []
         self._undone: set[int] = set()
-        self._read = 0  # the last event that is in the two above
+        self._holding: list[Label] | None = []
+        self.last = 0  # the last entry that was read: it is in the three above
         with self._errors("open"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
@@ -77,11 +78,15 @@ class LabelStore:
         with self._errors("store a label"), self._transaction():
             return [label._replace(id=self._insert(label, None)) for label in checked]
 
-    def undo(self, annotator: str, *, made: str = "") -> Label | None:
-        """Take back the last label of this person that still stands; None where there is none."""
+    def undo(
+        self, annotator: str, *, among: Callable[[Label], bool] = lambda label: True, made: str = ""
+    ) -> Label | None:
+        """Take back the last label of this person that still stands (and is `among` those meant), or None."""
         with self._errors("undo"), self._transaction():
             self._catch_up()
-            mine = [x for x in self._labels if x.annotator == annotator and x.id not in self._undone]
+            mine = [
+                x for x in self._labels if x.annotator == annotator and x.id not in self._undone and among(x)
+            ]
             if not mine:
                 return None
             self._insert(mine[-1]._replace(made=made), mine[-1].id)
@@ -100,7 +105,9 @@ class LabelStore:
     def labels(self) -> list[Label]:
         """The labels that hold, those of gold tasks among them, in the order in which they were made."""
         self._catch_up()
-        return holding(self._labels, self._undone)
+        if self._holding is None:
+            self._holding = holding(self._labels, self._undone)
+        return list(self._holding)
 
     def annotations(self) -> Annotations:
         """Everything but gold tasks, for reading."""
@@ -153,10 +160,10 @@ class LabelStore:
     def _catch_up(self) -> None:
         """Read what was added since the last time, by whichever process."""
         fresh = self._db.execute(
-            f"SELECT id, undoes, {', '.join(FIELDS)} FROM events WHERE id > ? ORDER BY id", [self._read]
+            f"SELECT id, undoes, {', '.join(FIELDS)} FROM events WHERE id > ? ORDER BY id", [self.last]
         ).fetchall()
         for number, undoes, *values in fresh:
-            self._read = number
+            self.last, self._holding = number, None
             if undoes is not None:
                 self._undone.add(undoes)
             else:

@@ -36,14 +36,15 @@ async function send(path, body) {
   const options = body
     ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }
     : {};
+  const failed = body ? "Not kept" : "Cannot go on";
   let reply;
   try {
     reply = await fetch(path, options);
   } catch (_) {
-    throw new Error("Not kept: the server does not answer. Is it still running? Press the key again.");
+    throw new Error(`${failed}: the server does not answer. Is it still running? Press the key again.`);
   }
   const found = await reply.json().catch(() => ({ error: `the server said ${reply.status}` }));
-  if (!reply.ok) throw new Error(`Not kept: ${found.error}`);
+  if (!reply.ok) throw new Error(`${failed}: ${found.error}`);
   return found;
 }
 
