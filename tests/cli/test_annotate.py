@@ -138,6 +138,11 @@ def test_why_leads_from_a_label_to_the_answer_and_the_person(labelled: Path, tmp
     assert "<- sample" in said
     assert "principle kind: Kind. Be kind to everybody." in said
     assert "people human:ann" in said
+    main(["annotate", str(labelled), "--export", str(out), "--as", "consensus"])
+    row = json.loads(out.read_text().splitlines()[0])
+    capsys.readouterr()
+    assert main(["why", str(labelled), row["id"]]) == 0
+    assert "<- human:ann" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("form", ["label-studio", "argilla"])

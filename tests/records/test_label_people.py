@@ -6,8 +6,10 @@ import random
 
 import pytest
 
+from truenorth.records import Row, Source
+from truenorth.records.label_consensus import consensus
 from truenorth.records.label_people import people
-from truenorth.records.labels import Gold, Label
+from truenorth.records.labels import Annotations, Gold, Label, Task
 
 ITEMS = [(f"task{i}", f"answer{i}") for i in range(60)]
 TRUTH = {answer: i % 3 > 0 for i, (_, answer) in enumerate(ITEMS)}  # two thirds are good
@@ -69,3 +71,50 @@ def test_one_person_alone_is_compared_with_nobody():
         None,
     )
     assert str(alone) == "ann                      2 labels"
+
+
+def with_rows(labels: list[Label]) -> Annotations:
+    rows = {a: Row({"prompt": t, "completion": a}, Source("sample", model="m"), id=a) for t, a in ITEMS}
+    return Annotations({t: Task(t, t, (a,)) for t, a in ITEMS}, rows, tuple(labels))
+
+
+def test_the_consensus_is_nearer_the_truth_than_the_majority():
+    """Three readers, right nine times of ten, against a guesser and somebody who says the opposite of the truth."""
+    wrong = {"consensus": 0, "majority": 0}
+    for seed in range(10):
+        chance = random.Random(seed + 1000)  # not the stream that the crowd draws from
+        opposite = [
+            Label("opposite", t, "approve", not TRUTH[a] if chance.random() < 0.9 else TRUTH[a], a)
+            for t, a in ITEMS
+        ]
+        labels = [
+            x for x in crowd(seed) if x.annotator in ("reader 0", "reader 1", "reader 2", "guesser")
+        ] + opposite
+        rows = consensus(with_rows(labels))
+        assert {row.data["votes"] for row in rows} == {5}
+        for row in rows:
+            share = sum(x.value for x in labels if x.answer == row.data["completion"]) / 5
+            truth = TRUTH[row.data["completion"]]
+            wrong["consensus"] += (row.data["label"] > 0.5) != truth
+            wrong["majority"] += (share > 0.5) != truth
+    assert wrong["consensus"] < wrong["majority"] / 2
+    assert wrong["consensus"] < 0.1 * 600
+
+
+def test_a_consensus_names_the_labels_that_it_is_made_of():
+    labels = [
+        Label("ann", "task0", "rate", 5, "answer0", principle="kind"),
+        Label("bob", "task0", "rate", 2, "answer0", principle="kind"),
+        Label("ann", "task1", "approve", True, "answer1"),
+    ]
+    rated, approved = consensus(with_rows(labels))
+    assert (rated.data["label"], rated.data["votes"], rated.data["principle"]) == (
+        0.625,
+        2,
+        "kind",
+    )  # (1 + .25) / 2
+    assert (rated.source.producer, len(rated.source.parents)) == ("people:mean", 2)
+    assert (approved.data["label"], approved.data["votes"]) == (
+        1.0,
+        1,
+    )  # one person's word: nothing to infer from

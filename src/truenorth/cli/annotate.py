@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from truenorth.serve.gathering import Work
     from truenorth.serve.labelling import Ask, Criterion
 
-FORMS = ("labels", "pairs", "edits", "flags", "rankings", "votes", "label-studio", "argilla")
+FORMS = ("labels", "consensus", "pairs", "edits", "flags", "rankings", "votes", "label-studio", "argilla")
 FOREIGN = FORMS[-2:]
 
 
@@ -132,6 +132,7 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
 
 
 def run_export(args: argparse.Namespace, path: Path) -> int:
+    from truenorth.records.label_consensus import consensus
     from truenorth.records.label_rows import FORMS as ROWS
     from truenorth.records.label_store import LabelStore
     from truenorth.records.tables import write_table
@@ -140,7 +141,7 @@ def run_export(args: argparse.Namespace, path: Path) -> int:
     if form in FOREIGN:
         return export_foreign(args, path)
     with LabelStore(path, create=False) as store:
-        rows = ROWS[form](store.annotations())
+        rows = (ROWS | {"consensus": consensus})[form](store.annotations())
     if not rows:
         raise UserError(f"no {form} in the labels so far", where=str(path))
     print(f"{len(rows):,} {form} in {write_table(args.export, rows)}")

@@ -130,7 +130,7 @@ function show(found, state, same = false) {
   $("agreement").textContent = agreementTold(state.agreement);
   $("task").hidden = !task;
   $("finished").hidden = !!task;
-  $("spent").textContent = `${state.done} of ${state.total} tasks. Agreement so far: ${agreementTold(state.agreement)}.`;
+  $("spent").textContent = `${state.done} of ${state.total} tasks. So far: ${agreementTold(state.agreement)}.`;
   keys();
   if (!task) return;
   if (!same) {
@@ -149,8 +149,8 @@ const two = (x) => x.toFixed(2).replace("-", "−");
 function agreementTold(a) {
   if (!a.items) return a.people > 1 ? "no answer in common yet" : "nobody else so far";
   const alpha = a.alpha.mean === null ? "–" : two(a.alpha.mean);
-  const between = a.alpha.mean === null ? "" : ` (${two(a.alpha.low)} to ${two(a.alpha.high)})`;
-  const items = ask === "rank" ? "pairs" : "answers";
+  const between = a.alpha.mean === null ? "" : ` (${two(Math.max(-1, a.alpha.low))} to ${two(a.alpha.high)})`;
+  const items = (ask === "rank" ? "pair" : "answer") + (a.items === 1 ? "" : "s");
   return `agreement α ${alpha}${between}, same ${Math.round(100 * a.same.mean)}% of ${a.items} ${items}, ${a.people} people`;
 }
 
