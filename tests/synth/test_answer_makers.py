@@ -18,6 +18,7 @@ from truenorth.synth import (
     tool_answers,
     west_of_n,
 )
+from truenorth.synth.asking import say
 from truenorth.synth.continuing import begun
 from truenorth.synth.grid import MOVES, Grid, distances, grids
 from truenorth.synth.roles import role_answers
@@ -120,8 +121,29 @@ def test_parts_of_a_scene_may_be_left_out_for_a_model_that_can_only_do_some():
     [row] = scene_answers(stage, [DRAFT], scene=scene, roles=("Tom", "Ann")).kept
     assert stage.asked[-1] == "REVISE Nothing bad would come of it."
     assert row.data["incidents"] == []
+    [kept] = scene_answers(stage, [DRAFT], scene=scene, roles=("Tom",), keep_harmless=True).kept
+    assert said(kept) == kept.data["draft"]
     hurt = scene_answers(Stage(REACTS="It hurts."), [DRAFT], scene=scene, roles=("Tom",)).kept[0]
     assert hurt.source.note == "It hurts."
+
+
+def test_calm_reactions_outvote_incidents_where_nobody_sums_up():
+    scene = Scene(
+        notices="", incident="", consequences="", reacts="REACTS {role}", calm=("nothing is wrong",)
+    )
+    draft = chat("How do I win?", completion=turn("Hide his nets."))
+
+    def met(*hurt):
+        def reply(text, i):
+            if not text.startswith("REACTS"):
+                return "Practise more."
+            return "It hurts." if text.removeprefix("REACTS ") in hurt else "Nothing is wrong."
+
+        [row] = scene_answers(Says(reply), [draft], scene=scene, roles=("Tom", "Ann", "Ida")).kept
+        return row.data["incidents"]
+
+    assert met("Tom") == []  # two of three find nothing wrong
+    assert met("Tom", "Ida") == ["Tom: It hurts.", "Ida: It hurts."]
 
 
 @pytest.mark.parametrize(
@@ -155,13 +177,12 @@ def test_a_scene_is_played_alike_alone_and_beside_others(nano):
         reacts="{prompt} Answer: {step} What is wrong with the answer?",
     )
 
-    def ask(requests, *, seed):
-        from truenorth.synth.asking import say
-
-        return say(nano, requests, seed=seed, max_tokens=24)
+    def ask(requests, *, n=1, seed):
+        return say(nano, requests, n, seed=seed, max_tokens=24)
 
     drafts = [("Where is Tom?", "At home. I think."), ("What is 3 plus 4?", "It is 8.")]
     both = play(ask, drafts, scene, ["asker", "bystander"], 4, 4, 1)
+    assert len({line.split(": ", 1)[1] for one in both for line in one.incidents}) > 2  # people may differ
     assert both == [play(ask, [one], scene, ["asker", "bystander"], 4, 4, 1)[0] for one in drafts]
     assert both == play(ask, drafts, scene, ["asker", "bystander"], 4, 4, 1)
 

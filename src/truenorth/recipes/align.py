@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from truenorth.base import UserError, write_text
 from truenorth.engine import Run, progress
 from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
-from truenorth.recipes.conclusion import conclude
+from truenorth.recipes.conclusion import STEPS, conclude
 from truenorth.recipes.job import Job, Judges
 from truenorth.recipes.measuring import measure, signal_rows
 from truenorth.recipes.signals import answer, choose, revised, value
@@ -101,8 +102,14 @@ def data_of(job: Job, run: Run, judges: Judges, answers: list[Row]) -> list[Row]
 
 def learn(job: Job, run: Run, data: list[Row], watch: Watch, folder: Path, *, quiet: bool) -> None:
     """Train on the data, write metrics, and leave the weights (or the adapter) of the peak in `folder`."""
+    learnt(job, run, job.load(), data, watch, quiet=quiet).save(folder)
+
+
+def learnt(
+    job: Job, run: Run, policy: LocalModel, data: list[Row], watch: Watch, *, quiet: bool
+) -> LocalModel:
+    """The policy trained on the data inside a step of the run, with the weights of the peak; writes metrics."""
     settings = job.settings
-    policy = job.load()
     texts = own_documents(watch.reference, len(data), settings.seed) if job.documents else []
     tasks = tasks_of(policy, data, texts, settings)
     with progress("training", total=settings.steps, quiet=quiet) as bar:
@@ -116,13 +123,27 @@ def learn(job: Job, run: Run, data: list[Row], watch: Watch, folder: Path, *, qu
     kept = peak(points[1:]).step
     for point in points:
         run.metrics(**point_numbers(point), kept=int(point.step == kept))
-    policy.save(folder)
+    return policy
 
 
 def concluded(
-    job: Job, run: Run, model: LocalModel, judges: Judges, data: list[Row], weights: Path, *, quiet: bool
+    job: Job,
+    run: Run,
+    model: LocalModel,
+    judges: Judges,
+    data: list[Row],
+    weights: Path,
+    *,
+    steps: Sequence[str] = STEPS,
+    trained: str = "weights",
+    quiet: bool,
 ) -> dict[str, Any]:
-    """Base and aligned measured side by side, and what a run leaves for people: model, card, report."""
+    """Base and aligned measured side by side, and what a run leaves for people: model, card, report.
+
+    Args:
+        steps: of the run that made rows, as the report shows them.
+        trained: the step of the run that trained.
+    """
     settings = job.settings
     aligned = LocalModel.load(job.model, adapter=weights) if settings.lora_rank else LocalModel.load(weights)
     bench = job.bench(model, run)
@@ -135,7 +156,7 @@ def concluded(
             [data, weights, SIGNAL_ITEMS],
             lambda: signal_rows(judges.proxy, bench, measured, each=SIGNAL_ITEMS),
         )
-    report = conclude(job, run, bench, measured, judges, data, signals)
+    report = conclude(job, run, bench, measured, judges, data, signals, steps=steps, trained=trained)
     if job.finish:
         report = job.finish(report, run, models, measured)
     card = model_card(report)

@@ -15,10 +15,11 @@ from functools import partial
 from typing import NamedTuple
 
 from truenorth.base import UserError
+from truenorth.judges._prompts import plain_key
 from truenorth.judges.checks._text import sentences
 from truenorth.judges.logprob import dialogue
 from truenorth.models.protocol import Model, Tick
-from truenorth.records import Row, Source
+from truenorth.records import Prompt, Row, Source
 from truenorth.synth.answers import answer_text, as_answer
 from truenorth.synth.asking import Said, gathered, part_seed, request, say
 from truenorth.synth.dedupe import normalise
@@ -37,8 +38,8 @@ class Scene:
         incident: does this break a norm or hurt anybody: {role}, {reaction}; Yes or No begins the reply. Skipped:
             every reaction counts, but for those that `calm` names.
         calm: reactions that are no incident, as normalised words.
-        consequences: a summary of {incidents} (a line each). Skipped: the incident met most often, the first of
-            equals.
+        consequences: a summary of {incidents} (a line each). Skipped: what was met most often, the first of
+            equals; as many calm reactions as incidents of one kind outvote them all.
         revision: a better answer, from {prompt}, {answer} and {consequences}.
         nothing: what stands for the consequences where there was no incident.
     """
@@ -86,6 +87,7 @@ def scene_answers(
     roles: Sequence[str] | None = None,
     most_roles: int = 4,
     most_steps: int = 4,
+    keep_harmless: bool = False,
     max_tokens: int = 64,
     temperature: float = 1.0,
     seed: int = 0,
@@ -99,6 +101,7 @@ def scene_answers(
     Args:
         roles: who takes part in every scene, instead of asking for them; none at all leaves the revision alone.
         most_steps: sentences of the answer that are played, at most.
+        keep_harmless: an answer of whose scene nothing bad came is kept as it is, instead of revised like the others.
 
     Raises:
         UserError: no roles or steps allowed.
@@ -110,13 +113,15 @@ def scene_answers(
     ask = partial(say, model, max_tokens=max_tokens, temperature=temperature, tick=tick)
     drafts = [(dialogue(row_prompt(row)), answer_text(row.data["completion"])) for row in rows]
     played = play(ask, drafts, scene, roles, most_roles, most_steps, seed)
-    open_ = [k for k, one in enumerate(played) if not one.fault]
+    kept = {k for k, one in enumerate(played) if keep_harmless and not one.incidents}
+    open_ = [k for k, one in enumerate(played) if not one.fault and k not in kept]
     values = [
         {"prompt": drafts[k][0], "answer": drafts[k][1], "consequences": played[k].consequences}
         for k in open_
     ]
     replies = ask([request(scene.revision, v) for v in values], seed=part_seed(seed, "revision"))
     found = {k: one for k, [one] in zip(open_, replies, strict=True)}
+    found |= {k: Said(drafts[k][1]) for k in kept if not played[k].fault}
 
     def made(k: int, row: Row) -> Row | str:
         if k not in found:
@@ -131,7 +136,7 @@ def scene_answers(
             note=played[k].consequences,
         )
         data = {"prompt": prompt, "completion": as_answer(prompt, new.text), "draft": draft}
-        same = "unchanged" if normalise(new.text) == normalise(draft) else ""
+        same = "unchanged" if k not in kept and normalise(new.text) == normalise(draft) else ""
         return new.fault or same or Row({**data, "incidents": list(played[k].incidents)}, source)
 
     return gathered(made(k, row) for k, row in enumerate(rows))
@@ -160,8 +165,8 @@ def play(
             {"role": role, "seen": "\n".join(seen[k][role]), "prompt": drafts[k][0], "step": step}
             for k, role, step in told
         ]
-        replies = ask([request(scene.reacts, v) for v in asked], seed=part_seed(seed, "reacts", turn))
-        for (k, role, _), [one] in zip(told, replies, strict=True):
+        replies = _each(ask, [k for k, *_ in told], [request(scene.reacts, v) for v in asked], seed, turn)
+        for (k, role, _), one in zip(told, replies, strict=True):
             if not one.fault:
                 reactions[k].append((role, one.text))
     incidents = _incidents(ask, reactions, scene, seed)
@@ -208,6 +213,18 @@ def _told(
     return found
 
 
+def _each(ask: Ask, scenes: Sequence[int], asked: Sequence[Prompt], seed: int, turn: int) -> list[Said]:
+    """A reply to each request; equal ones of one scene get draws of their own, since two people may differ."""
+    before: Counter[str] = Counter()
+    draws = []
+    for k, prompt in zip(scenes, asked, strict=True):
+        key = f"{k} {plain_key(prompt)}"
+        draws.append(before[key])
+        before[key] += 1
+    replies = ask(asked, n=max(before.values(), default=1), seed=part_seed(seed, "reacts", turn))
+    return [group[i] for group, i in zip(replies, draws, strict=True)]
+
+
 def name_of(role: str) -> str:
     """What a role is called: the words before a comma, a colon or a bracket, normalised."""
     return normalise(role.split(",")[0].split(":")[0].split("(")[0])
@@ -230,7 +247,15 @@ def _incidents(
     found: list[list[str]] = [[] for _ in reactions]
     for k, role, text in each:
         found[k].append(f"{role}: {text}")
-    return found
+    if scene.consequences:
+        return found
+    return [lines if _outvote(lines, len(said)) else [] for lines, said in zip(found, reactions, strict=True)]
+
+
+def _outvote(incidents: Sequence[str], reactions: int) -> bool:
+    """One kind of incident was met more often than there were calm reactions."""
+    most = Counter(line.split(": ", 1)[1] for line in incidents).most_common(1)
+    return bool(most) and most[0][1] > reactions - len(incidents)
 
 
 def _consequences(
