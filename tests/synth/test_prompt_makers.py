@@ -24,6 +24,7 @@ from truenorth.synth import (
     topics,
 )
 from truenorth.synth.approve import ANSWER, MARKS
+from truenorth.synth.backtranslate import backward
 from truenorth.synth.evolve import OPERATORS, said_something
 from truenorth.synth.personas import persona_text
 from truenorth.worlds.harbour import organism
@@ -254,6 +255,22 @@ def test_code_stays_and_words_are_counted():
     assert evolving("Name a boat that is red and very old.", most_added=3).dropped == {"long": 1}
     with pytest.raises(UserError, match="0 rounds"):
         evolve(Says(str), [code], rounds=0)
+
+
+def test_a_rule_is_an_operator_that_needs_no_model():
+    never = Says(lambda t, i: pytest.fail(t))
+    rules = {"brief": "{prompt} Answer in one word.", "loud": "{prompt} Answer in capitals."}
+    result = evolve(never, [PARENT, chat("Who?")], rounds=1, operators={}, rules=rules, gain="")
+    assert all(text.startswith(("Name a boat. Answer in", "Who? Answer in")) for text in said(result))
+    assert {row.data["operator"] for row in result.kept} <= set(rules)
+    both = evolve(Says(lambda t, i: "Name a fast boat."), [PARENT], rounds=6, rules=rules, gain="")
+    assert len(both.kept) + sum(both.dropped.values()) == 6
+
+
+def test_rows_turned_round_teach_the_way_back():
+    [row] = backward([chat("Why?", completion=[{"role": "assistant", "content": "Because."}])])
+    assert row.data["prompt"] == [{"role": "user", "content": "Because."}]
+    assert row.data["completion"] == [{"role": "assistant", "content": "Why?"}]
 
 
 def test_answers_that_only_apologise_or_say_nothing_are_dropped():
