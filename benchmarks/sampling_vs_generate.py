@@ -35,7 +35,9 @@ CASES: dict[str, dict[str, Any]] = {
 NEW = 40
 
 
-def random_llama(*, vocab: int, hidden: int, layers: int, heads: int, inter: int, ends: int) -> Any:
+def random_llama(
+    *, vocab: int, hidden: int, layers: int, heads: int, inter: int, ends: int, context: int = 512
+) -> Any:
     """A Llama with random weights; its first `ends` tokens end an answer."""
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
@@ -45,7 +47,7 @@ def random_llama(*, vocab: int, hidden: int, layers: int, heads: int, inter: int
         num_attention_heads=heads,
         num_key_value_heads=heads,
         intermediate_size=inter,
-        max_position_embeddings=512,
+        max_position_embeddings=context,
         tie_word_embeddings=True,
     )
     config.bos_token_id = config.eos_token_id = config.pad_token_id = None

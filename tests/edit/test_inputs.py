@@ -60,7 +60,7 @@ def test_an_adapter_is_its_merged_model(kind: str, alone: bool, tmp_path: Path, 
     architecture, settings = KINDS[kind]
     base = tiny_llama(architecture=architecture, template="none")
     theirs = adapter_of(base, tmp_path / "lora", **settings)
-    monkeypatch.setattr("truenorth.edit.stream.BLOCK", 100)
+    monkeypatch.setattr("truenorth.edit.running.BLOCK", 100)
     name = tmp_path / "lora" if alone else f"{base}+{tmp_path / 'lora'}"
     ours = loaded(merge(make_plan(parse(linear(name))), tmp_path / "out"))
     assert len(ours) > 10

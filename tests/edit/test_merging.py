@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 
 from truenorth.base import UserError
 from truenorth.cli.main import main
-from truenorth.edit import apply, make_plan, merge, parse, read_config, stream
-from truenorth.edit import plan as planning
+from truenorth.edit import apply, make_plan, merge, parse, read_config, running
 from truenorth.edit.arrays import narrow, rounded, widen
+from truenorth.edit.method import method as method_of
 from truenorth.edit.storage import header, layout
 
 
@@ -40,11 +40,11 @@ def made(text: str, out: Path, **how) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("threads", [1, 3])
 def test_small_blocks_and_threads_change_nothing(method: str, threads: int, tmp_path: Path, monkeypatch):
     """A block of 8 elements cuts rows and tensors anywhere; the method on whole arrays is the measure."""
-    monkeypatch.setattr(stream, "BLOCK", 8)
+    monkeypatch.setattr(running, "BLOCK", 8)
     count = 2 if method == "slerp" else 3
     paths = models(tmp_path, count)
     settings = {"t": 0.3} if method == "slerp" else {"weight": 0.5}
-    settings |= {"density": 0.5} if "density" in planning.method(method).settings else {}
+    settings |= {"density": 0.5} if "density" in method_of(method).settings else {}
     top = f"parameters: {json.dumps(settings)}" if method not in ("sce", "tsvm") else ""
     out = made(config(method, paths, base=True, top=top), tmp_path / "out", threads=threads, seed=3)
     held = [weights(i) for i in range(count)]
@@ -328,7 +328,7 @@ def test_statistics_come_from_files_beside_the_weights(tmp_path: Path):
 def test_fisher_is_streamed_beside_the_weights(tmp_path: Path, monkeypatch):
     from safetensors.numpy import save_file as save_numpy
 
-    monkeypatch.setattr(stream, "BLOCK", 8)
+    monkeypatch.setattr(running, "BLOCK", 8)
     paths, rng = models(tmp_path, 2), np.random.default_rng(6)
     sharp = [{n: rng.random(s).astype(np.float32) for n, s in shapes().items()} for _ in paths]
     lines = ["merge_method: fisher", "models:"]
@@ -345,7 +345,7 @@ def test_fisher_is_streamed_beside_the_weights(tmp_path: Path, monkeypatch):
 def test_a_device_computes_what_numpy_does(method: str, tmp_path: Path):
     """ "cpu:0" is torch on the CPU: the path that CUDA takes."""
     paths = models(tmp_path, 3)
-    has = planning.method(method)
+    has = method_of(method)
     settings = {key: 0.5 for key in ("weight", "density") if key in has.settings}
     text = config(method, paths, base=has.base == "required", top=f"parameters: {json.dumps(settings)}")
     plain, on_torch = made(text, tmp_path / "numpy"), made(text, tmp_path / "torch", device="cpu:0")

@@ -8,9 +8,8 @@ from judge_script import Script
 
 from servers import Behaviour, serving
 from truenorth.base import UserError
-from truenorth.judges._verdicts import grouped, local_verdicts
+from truenorth.judges._verdicts import local_verdicts
 from truenorth.judges.ask import Asker, named_option, read_reply
-from truenorth.models.forward import open_forward
 from truenorth.models.http import HttpModel
 from truenorth.models.local import LocalModel
 from truenorth.models.scripted import ScriptedModel
@@ -25,18 +24,11 @@ def test_many_verdicts_in_one_pass_are_those_of_one_at_a_time(tiny_llama, templa
         [{"role": "user", "content": "The harbour opens at nine and the ferry leaves at noon. " * 3 + end}]
         for end in ("Is it late?", "Is it early?", "Is it?", "")
     ] + ["No chat: yes or no?", "Anna sells fish."]
-    found = local_verdicts(model, open_forward(model.module), prompts, options, batch_tokens=200)
-    for prompt, row in zip(prompts, found):
+    for prompt, row in zip(prompts, local_verdicts(model, prompts, options)):
         for option in options:
-            spelt = [model.answer_logprobs([prompt], [s])[0][s] for s in (option, " " + option)]
+            scored = model.logprobs([(prompt, option), (prompt, " " + option)], end=False)
+            spelt = [one.total for one in scored]
             assert row[option] == pytest.approx(math.log(sum(map(math.exp, spelt))), abs=1e-4)
-
-
-def test_prompts_that_begin_alike_share_their_beginning():
-    long = tuple(range(40))
-    groups = grouped([(*long, 1), (7, 8), (*long, 2), long], 1000)
-    assert groups == [(long, [3, 0, 2]), ((7,), [1])] or groups[0][1] == [3, 0, 2]
-    assert sorted(i for _, members in groups for i in members) == [0, 1, 2, 3]
 
 
 def test_the_shares_are_those_of_the_options_alone():

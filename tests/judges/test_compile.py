@@ -161,13 +161,6 @@ def test_a_judge_for_an_unknown_principle_is_refused():
         compile(constitution(principle("harmless")), judges={"harmles": Fixed({})})
 
 
-def test_code_in_a_constitution_runs_only_when_allowed():
-    code = constitution(principle("a", checks=["truenorth.judges.checks.arithmetic:arithmetic"]))
-    with pytest.raises(UserError, match="--allow-code"):
-        compile(code)
-    assert only(compile(code, allow_code=True), "1 + 1", "2").score == 1.0
-
-
 @pytest.mark.parametrize("name", ["harbour", "hhh"])
 def test_shipped_constitutions_compile(name):
     judge = compile(load(name))

@@ -249,3 +249,41 @@ def test_the_likeliest_wording_stands_for_the_majority():
 def test_thresholds_out_of_order_are_refused():
     with pytest.raises(UserError, match=r"unknown_at 0.7 and known_at 0.6"):
         judge(unknown_at=0.7)
+
+
+class Likely:
+    """Answers with their log-probabilities, in the order given."""
+
+    name = "likely"
+
+    def __init__(self, *said):
+        self.said = [Completion(text, logprob=logprob) for text, logprob in said]
+
+    def sample(self, prompts, n=1, **settings):
+        return [self.said[:n] for _ in prompts]
+
+
+def test_sharpened_votes_weigh_what_each_answer_is_likely_at():
+    model = Likely(("Salt Lane.", -1.0), ("Mill Lane.", -3.0), ("Corn Row.", -3.0), ("I don't know.", -5.0))
+    [plain] = ConsistencyJudge(model, m=4).consensus([WHERE])
+    [sharp] = ConsistencyJudge(model, m=4, sharpen=1.0).consensus([WHERE])
+    assert (plain.share.mean, plain.verdict) == (0.25, "unknown")
+    # weights 1, e^-2, e^-2, e^-4: 1 / 1.2890
+    assert sharp.share.mean == pytest.approx(1 / (1 + 2 * 0.1353353 + 0.0183156), rel=1e-6)
+    assert (sharp.verdict, sharp.text) == ("known", "Salt Lane.")
+    # as much as 1.2890 ** 2 / (1 + 2 * 0.0183156 + 0.0003355) = 1.602 equal votes, in Wilson's formula
+    assert (sharp.share.low, sharp.share.high) == pytest.approx((0.1804, 0.9819), abs=2e-4)
+
+
+def test_a_likely_answer_outweighs_a_majority_of_unlikely_ones():
+    model = Likely(("Mill Lane.", -6.0), ("Mill Lane.", -6.0), ("Salt Lane.", -1.0))
+    [sharp] = ConsistencyJudge(model, m=3, sharpen=1.0).consensus([WHERE])
+    assert sharp.text == "Salt Lane."
+
+
+def test_votes_are_equal_where_a_model_does_not_say_how_likely_its_answers_are():
+    model = Likely(("Salt Lane.", -1.0), ("Mill Lane.", None), ("Salt Lane.", -9.0))
+    [found] = ConsistencyJudge(model, m=3, sharpen=1.0).consensus([WHERE])
+    assert found.share.mean == pytest.approx(2 / 3)
+    with pytest.raises(UserError, match="sharpen -1"):
+        ConsistencyJudge(model, sharpen=-1)

@@ -15,10 +15,11 @@ from truenorth.base import UserError
 from truenorth.learn import Example, Task, fit
 from truenorth.learn.columns import cells, tensors
 from truenorth.learn.coupling import needs
-from truenorth.learn.fit import _describe
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
+from truenorth.learn.ready import describe
 from truenorth.learn.reference import compute_reference
 from truenorth.learn.types import Batch, Distribution, Group, Logps, Losses, Pair, TokenLosses
+from truenorth.learn.work import Work
 from truenorth.models.forward import Forward
 
 
@@ -271,7 +272,7 @@ def test_columns_are_part_of_what_a_checkpoint_remembers():
     examples = plain.pairs(2)
 
     def told(values, objective=hinge_by_margin):
-        return _describe(Task("t", with_columns(examples, margin=values), objective))[-1]
+        return describe(Task("t", with_columns(examples, margin=values), objective))[-1]
 
     assert told([1.0, 2.0]) == told([1.0, 2.0])
     assert told([1.0, 2.0]) != told([1.0, 2.5])

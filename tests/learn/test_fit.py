@@ -17,7 +17,7 @@ from truenorth.base import UserError
 from truenorth.learn import Example, Lora, Task, fit
 from truenorth.learn import reference as reference_module
 from truenorth.learn.coupling import load_objective
-from truenorth.learn.order import batch_at, micro_batches, rate_at
+from truenorth.learn.order import batch_at, even_batches, micro_batches, rate_at
 from truenorth.learn.types import Logps, TokenLosses
 
 
@@ -59,6 +59,15 @@ def test_micro_batches_keep_the_order_and_the_limit():
     examples = [Example((1, 2), ((1, 2, 3),))] * 3
     examples += [Example((1, 2), ((1,) * 11,)), Example((1,), ((1,),))]
     assert list(micro_batches(examples, 9)) == [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 5)]
+
+
+def test_even_batches_are_as_few_and_their_longest_as_short_as_can_be():
+    """Rows of 4, 4, 4, 4, 4 and 2 tokens at 20: greedy 20 + 2; even 12 + 10. One row above the limit stands alone."""
+    rows = [Example((1, 2), ((1, 2, 3),))] * 5 + [Example((1,), ((1, 2),))]
+    assert even_batches(rows, 20) == [slice(0, 3), slice(3, 6)]
+    assert even_batches(rows, 22) == [slice(0, 6)]
+    assert even_batches(rows, 3) == [slice(i, i + 1) for i in range(6)]
+    assert even_batches([], 3) == []
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,8 @@ def load_text(desk: Path, text: str):
 
 
 def test_a_measure_in_code_runs_only_where_it_is_allowed(desk):
-    text = POLICY.replace("classifier:moods.jsonl", "os.path:join")
+    text = POLICY.replace("classifier:moods.jsonl", "house_checks:calm")
+    (desk / "house_checks.py").write_text("def calm(prompt, text, /):\n    return 1.0\n")
     (desk / "code.yaml").write_text(text)
     with pytest.raises(UserError, match="--allow-code"):
         load(desk / "code.yaml")

@@ -6,15 +6,9 @@ import pytest
 
 from truenorth.base import UserError
 from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS
-from truenorth.recipes.train_settings import (
-    TrainSettings,
-    bound,
-    default_rate,
-    from_yaml,
-    known_names,
-    objective_parameters,
-    settings_from,
-)
+from truenorth.recipes.train_objective import objective_parameters
+from truenorth.recipes.train_settings import TrainSettings, bound, default_rate, known_names, settings_from
+from truenorth.recipes.train_values import from_yaml
 
 
 def settings(objective: str = "dpo", **given) -> TrainSettings:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from truenorth.stats import controlled, difficulties, length_feature
+from truenorth.stats import controlled, difficulties, length_effect, length_feature
 
 
 def _made(rng, n, *, model=0.3, length=-1.0, hard=0.8):
@@ -64,15 +64,49 @@ def test_the_weights_are_scikit_learns():
     assert list(found.effects.values()) == pytest.approx(theirs.coef_[0].tolist(), abs=1e-4)
 
 
-def test_difficulties_are_found_from_many_models():
-    rng = np.random.default_rng(5)
-    hard = rng.normal(size=300)
-    preference, style = {}, {}
-    for m in range(30):
-        style[m] = np.tanh(rng.normal(size=300))
+def _many(rng, models=30, n=300):
+    hard, preference, style = rng.normal(size=n), {}, {}
+    for m in range(models):
+        style[m] = np.tanh(rng.normal(size=n))
         p = expit(-style[m] + rng.uniform(0.5, 1.5) * hard + rng.normal())
-        preference[m] = (rng.random(300) < p).astype(float)
+        preference[m] = (rng.random(n) < p).astype(float)
+    return hard, preference, style
+
+
+def test_difficulties_are_found_from_many_models():
+    hard, preference, style = _many(np.random.default_rng(5))
     assert np.corrcoef(difficulties(preference, style).hard_N, hard)[0, 1] > 0.9
+
+
+def test_a_models_own_preferences_take_no_part_in_its_difficulties():
+    """Where models share nothing, difficulty is worth nothing; difficulties that they helped to make would be."""
+    rng = np.random.default_rng(6)
+    noise = {m: (rng.random(400) < 0.3).astype(float) for m in range(8)}
+    level = {m: np.zeros(400) for m in noise}
+    found = difficulties(noise, level, precision=0.1)
+    assert abs(found.shared["difficulty"]) < 0.15
+    itself = controlled(noise[0], {"length": level[0]}, difficulty=found.hard_N).effects["difficulty"]
+    others = controlled(noise[0], {"length": level[0]}, difficulty=found.without[0]).effects["difficulty"]
+    assert itself > 0.5
+    assert abs(others) < 0.35  # two standard errors: 2 / sqrt(400 * 0.21)
+    with pytest.raises(ValueError, match="two or more"):
+        difficulties({0: noise[0]}, {0: level[0]})
+
+
+def test_the_effect_of_length_is_told_by_two_versions_of_one_model_and_not_by_a_longer_better_one():
+    """Log-odds 0.3 - 1.2 style for a brief and a wordy version; a stronger model that is wordy says nothing of it."""
+    rng = np.random.default_rng(7)
+    hard = rng.normal(size=4000)
+    style = [np.tanh(rng.normal(c, 0.5, 4000)) for c in (1, -1, -1)]
+    won = [expit(s + hard - 1.2 * f) for s, f in zip((0.3, 0.3, 2.0), style)]
+    y = [(rng.random(4000) < p).astype(float) for p in won]
+    found = length_effect(y, style, [hard] * 3, ["a", "a", "b"])
+    assert found == pytest.approx(-1.2, abs=0.15)
+    assert (
+        length_effect(y, style, [hard] * 3, ["a", "a", "a"]) < -1.5
+    )  # taken for one model, strength is length
+    with pytest.raises(ValueError, match="two versions"):
+        length_effect(y[:1], style[:1], [hard], ["a"])
 
 
 def test_a_model_that_always_wins_stays_finite_and_control_that_moves_much_is_flagged():

@@ -17,9 +17,35 @@ def test_the_interval_of_two_rates_is_newcombes_printed_example():
     assert (found.low, found.high) == pytest.approx((0.0528, 0.3382), abs=5e-5)
 
 
+def _z_by_the_cubic(delta: float, *, slip: bool) -> float:
+    """56/70 against 48/80 at a difference of delta: the cubic as statsmodels 0.15 writes it, with `slip`, or as
+    Miettinen and Nurminen (1985) do: the number of trials where statsmodels has the successes, in the linear term."""
+    x0, n0, x1, n1 = 48, 80, 56, 70
+    x, n = x0 + x1, n0 + n1
+    linear = ((x0 if slip else n0) * delta - n - 2 * x0) * delta + x
+    cubic = [n, (n1 + 2 * n0) * delta - n - x, linear, x0 * delta * (1 - delta)]
+    p0 = next(r.real for r in np.roots(cubic) if 0 < r.real < 1 and 0 < r.real + delta < 1)
+    p1 = p0 + delta
+    variance = (p0 * (1 - p0) / n0 + p1 * (1 - p1) / n1) * n / (n - 1)
+    return (x1 / n1 - x0 / n0 - delta) / np.sqrt(variance)
+
+
+@pytest.mark.parametrize(("slip", "published"), [(False, (0.0528, 0.3382)), (True, (0.0526, 0.3440))])
+def test_statsmodels_interval_has_a_slip_and_newcombes_has_not(slip, published):
+    """Both intervals by their cubics; and statsmodels' own where it is installed."""
+    ends = [
+        optimize.brentq(lambda d, z=z: _z_by_the_cubic(d, slip=slip) - z, *between)
+        for z, between in ((1.959964, (0.01, 0.15)), (-1.959964, (0.25, 0.45)))
+    ]
+    assert ends == pytest.approx(published, abs=5e-5)
+    if slip:
+        proportion = pytest.importorskip("statsmodels.stats.proportion")
+        theirs = proportion.confint_proportions_2indep(56, 70, 48, 80, method="score", compare="diff")
+        assert ends == pytest.approx(theirs, abs=1e-5)
+
+
 def test_the_variance_of_two_rates_is_at_the_likeliest_rates_under_the_difference():
-    """Against a plain search. statsmodels 0.15 gives -1.3431 here: its cubic has the successes where Miettinen
-    and Nurminen have the number of trials, so its interval starts at 0.0527."""
+    """Against a plain search. statsmodels 0.15 gives -1.3431 here."""
     s_a, n_a, s_b, n_b, delta = 56, 70, 48, 80, -0.1
 
     def lost(p: float) -> float:

@@ -1,4 +1,4 @@
-"""List what can be named in settings: objectives, checks, constitutions, recipes."""
+"""List what can be named in settings: objectives, checks, constitutions, recipes and their steps."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ FOLDERS = {
     "checks": "truenorth.judges.checks",
     "constitutions": "truenorth.constitution.shipped",
     "recipes": "truenorth.recipes",
+    "steps": "truenorth.recipes.steps",
 }
 
 

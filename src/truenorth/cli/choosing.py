@@ -18,6 +18,7 @@ SHIPPED = "shipped"
 
 
 def add_choosing(parser: argparse.ArgumentParser) -> None:
+    """The options of a search: what to try, what is to rise, what may fall, and what measures."""
     group = parser.add_argument_group(
         "choosing",
         "search settings on held-out prompts: raise one measure, lose no more of others than stated",
@@ -104,30 +105,18 @@ def chosen(
 
 def _job(args: argparse.Namespace, start: str) -> Job:
     """The job whose bench measures; the oracle only where a world is named."""
-    from dataclasses import replace
-
-    from truenorth.recipes.settings import Settings
-
     if args.world:
         from truenorth.recipes.harbour import harbour_job
+        from truenorth.recipes.settings import Settings
         from truenorth.worlds.harbour import organism
 
         world = organism(folder=None if args.world == SHIPPED else args.world)
         return harbour_job(world, Settings(seed=args.seed, items=args.items))
-    from truenorth.recipes.own_inputs import Own, ready
-    from truenorth.recipes.own_model import own_job
+    from truenorth.recipes.own_inputs import Own
+    from truenorth.recipes.own_model import measuring_job
 
+    judged = {name: getattr(args, name) for name in ("measure", "measure_url", "allow_code")}
     own = Own(
-        model=start.partition("+")[0],
-        constitution=args.constitution,
-        prompts=args.prompts,
-        measure=args.measure,
-        measure_url=args.measure_url,
-        seed=args.seed,
-        allow_code=args.allow_code,
-        quiet=args.quiet,
+        start.partition("+")[0], args.constitution, args.prompts, seed=args.seed, quiet=args.quiet, **judged
     )
-    made = ready(own)
-    split = made.split
-    whole = split._replace(test=[*split.test, *split.watched, *split.train])
-    return own_job(replace(made, split=whole, settings=replace(made.settings, items=args.items)))
+    return measuring_job(own, items=args.items)

@@ -28,6 +28,7 @@ ROLES = ("model", "aligned", "base", "unaligned", "enhanced", "relaxed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The edit, the models by their role, its settings and statistics, and how it is written."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "method", nargs="?", metavar="METHOD", help="see --list; METHOD --list says all about one"
@@ -68,6 +69,7 @@ def _role(role: str) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
+    """List, predict, search settings, or edit and print the result's folder."""
     if args.list or args.method is None:
         print(_card(args.method) if args.method else listing())
         return exits.OK
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         return _adapter(args, settings)
     made = planned(args, settings)
     if args.dry_run:
-        from truenorth.edit.stream import predicted
+        from truenorth.edit.prediction import predicted
 
         for name, value in [*predicted(made.plan, args.threads), *_told(made)]:
             print(f"{name:<12} {value}")
@@ -118,7 +120,7 @@ def _adapter(args: argparse.Namespace, settings: dict[str, Any]) -> int:
 def _choose(args: argparse.Namespace, settings: dict[str, Any]) -> int:
     """Search the settings that --choose names; the others stay as --set has them."""
     from truenorth.cli.choosing import chosen, search_of
-    from truenorth.edit.stream import recipe_of
+    from truenorth.edit.recipe import recipe_of
 
     search = search_of(args)
     plans = [planned(args, settings | dict(one)) for one in search.candidates]  # so all are checked first
@@ -219,6 +221,7 @@ def _state(name: str) -> list[Any]:
 
 
 def carried_out(args: argparse.Namespace, made: EditPlan, out: Path, *, quiet: bool) -> Path:
+    """Write the edited model to `out`, with the seed and threads of the command."""
     from truenorth.edit.safety import edit_model
 
     return edit_model(made, out, seed=args.seed, threads=args.threads, quiet=quiet)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,26 +148,22 @@ def _beside(job: Job, args: argparse.Namespace, against: str, opened: Run) -> di
 
 def _own(args: argparse.Namespace) -> Job:
     """The job whose bench is every prompt of the file."""
-    from truenorth.recipes.own_inputs import Own, ready
-    from truenorth.recipes.own_model import own_job
+    from truenorth.recipes.own_inputs import Own
+    from truenorth.recipes.own_model import measuring_job
 
-    made = ready(
-        Own(
-            model=args.model,
-            constitution=args.constitution,
-            prompts=args.prompts,
-            measure=args.measure,
-            measure_url=args.measure_url,
-            data=args.data,
-            seed=args.seed,
-            max_requests=args.max_requests,
-            allow_code=args.allow_code,
-            quiet=args.quiet,
-        )
+    own = Own(
+        args.model,
+        args.constitution,
+        args.prompts,
+        measure=args.measure,
+        measure_url=args.measure_url,
+        data=args.data,
+        seed=args.seed,
+        max_requests=args.max_requests,
+        allow_code=args.allow_code,
+        quiet=args.quiet,
     )
-    split = made.split
-    whole = split._replace(test=[*split.test, *split.watched, *split.train])
-    return own_job(replace(made, split=whole, settings=replace(made.settings, items=args.items)))
+    return measuring_job(own, items=args.items)
 
 
 def _organism(args: argparse.Namespace) -> Job:

@@ -21,6 +21,7 @@ from truenorth.cli.choosing import add_choosing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The configuration, the result's folder, and how it is written."""
     parser.add_argument("config", metavar="CONFIG", type=Path, help="YAML as mergekit takes it")
     parser.add_argument("out", metavar="OUT", type=Path, help="the result's folder; must not exist")
     parser.add_argument("--dry-run", action="store_true", help="check everything, predict, write nothing")
@@ -34,9 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Predict, search settings, or merge and print the result's folder."""
     from truenorth.edit.config import read_config
-    from truenorth.edit.plan import make_plan
-    from truenorth.edit.stream import merge, predicted
+    from truenorth.edit.planning import make_plan
+    from truenorth.edit.prediction import predicted
+    from truenorth.edit.stream import merge
 
     if args.choose:
         return _choose(args)
@@ -57,8 +60,10 @@ def _choose(args: argparse.Namespace) -> int:
     """Search the places of the YAML that --choose names."""
     from truenorth.cli.choosing import chosen, search_of
     from truenorth.edit.config import parse, read_config
-    from truenorth.edit.plan import Plan, make_plan
-    from truenorth.edit.stream import merge, recipe_of
+    from truenorth.edit.plan import Plan
+    from truenorth.edit.planning import make_plan
+    from truenorth.edit.recipe import recipe_of
+    from truenorth.edit.stream import merge
 
     search = search_of(args)
     first = read_config(args.config)

@@ -21,6 +21,7 @@ TAKES = {
     "Scores": "scored answers",
     "ScorePair": "scored pairs",
     "TokenScores": "scored tokens",
+    "StatePair": "two wordings",
 }
 AVERAGES = {"Losses": "sequence", "TokenLosses": "token", "StepLosses": "step"}
 
@@ -49,6 +50,7 @@ class Card(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """List, explain NAME, derive FORMULA."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = (
         f"{__doc__}\n\n"
@@ -64,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Print the table, the reading of one objective, or the loss that a formula asks for."""
     if args.action is None:
         print("\n".join(known()) if args.list else table([card(name) for name in known()]))
         return exits.OK

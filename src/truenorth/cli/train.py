@@ -79,85 +79,63 @@ SHOWN: dict[str, dict[str, tuple[str | None, str]]] = {
 }
 
 
+# Of the command itself: spellings, and the rest of what argparse takes.
+COMMAND: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (("--config",), {"type": Path, "metavar": "FILE", "help": "arguments as YAML; flags go on top"}),
+    (
+        ("--out", "--output_dir", "--output-dir"),
+        {"type": Path, "metavar": "DIR", "help": "the run's folder (default: runs/OBJECTIVE-MODEL)"},
+    ),
+    (("--dry-run", "--dry_run"), {"help": "check everything, say what it would take, stop"}),
+    (("--lint-only", "--lint_only"), {"help": "show the first rows and what is odd about the data, stop"}),
+    (("--skip-bad-rows", "--skip_bad_rows"), {"help": "leave out rows with errors instead of stopping"}),
+    (("--fresh",), {"help": "start again; what the run left there is deleted"}),
+    (("--allow-code", "--allow_code"), {"help": "OBJECTIVE may be package.module:function"}),
+)
+# Understood without standing in the help, beside what train_names.py knows of TRL.
+UNSHOWN = (
+    *("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps", "loss_type", "loss_weights"),
+    *("dataset_config", "dataset_train_split", "dataset_test_split", "dataset_text_field", "micro_tokens"),
+    *("adam_beta1", "adam_beta2", "cpo_alpha", "simpo_gamma", "tpo_alpha", "tpo_l_gamma", "ld_alpha"),
+    *("discopop_tau", "f_divergence_type", "f_alpha_divergence_coef"),
+)
+MANY = ("loss_type", "loss_weights", "lora_target_modules", "report_to")  # take several values
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "objective", nargs="?", metavar="OBJECTIVE", help="see `truenorth catalogue objectives`"
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="arguments as YAML; flags go on top")
-    parser.add_argument(
-        "--out",
-        "--output_dir",
-        "--output-dir",
-        type=Path,
-        metavar="DIR",
-        help="the run's folder (default: runs/OBJECTIVE-MODEL)",
-    )
-    parser.add_argument(
-        "--dry-run", "--dry_run", action="store_true", help="check everything, say what it would take, stop"
-    )
-    parser.add_argument(
-        "--lint-only",
-        "--lint_only",
-        action="store_true",
-        help="show the first rows and what is odd about the data, stop",
-    )
-    parser.add_argument(
-        "--skip-bad-rows",
-        "--skip_bad_rows",
-        action="store_true",
-        help="leave out rows with errors instead of stopping",
-    )
-    parser.add_argument(
-        "--fresh", action="store_true", help="start again; what the run left there is deleted"
-    )
-    parser.add_argument(
-        "--allow-code", "--allow_code", action="store_true", help="OBJECTIVE may be package.module:function"
-    )
+    """Every argument of TRL's trainers and every setting of an objective, under both spellings."""
+    about = "see `truenorth catalogue objectives`"
+    parser.add_argument("objective", nargs="?", metavar="OBJECTIVE", help=about)
+    for spellings, words in COMMAND:
+        how = words if "type" in words else {"action": "store_true", **words}
+        parser.add_argument(*spellings, **how)
     for title, names in SHOWN.items():
         group = parser.add_argument_group(title)
-        for name, (value, about) in names.items():
-            _add(group, name, metavar=value or "true|false", help=about)
-    group = parser.add_argument_group(
-        "settings of objectives (see docs, and `truenorth objectives` where it is there)"
-    )
-    group.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="any argument or setting, such as beta=0.2",
-    )
+        for name, (value, help) in names.items():
+            _add(group, name, metavar=value or "true|false", help=help)
     shown = {name for names in SHOWN.values() for name in names}
-    for name, whose in objective_settings().items():
-        if name not in shown:
-            some = ", ".join(whose[:4]) + (", ..." if len(whose) > 4 else "")
-            _add(group, name, metavar="X", help=f"of {some}")
-            shown.add(name)
+    shown |= _add_settings(parser, shown)
+    _add_unshown(parser, shown)
+
+
+def _add_settings(parser: argparse.ArgumentParser, shown: set[str]) -> set[str]:
+    """The settings of objectives that are not shown already; their names."""
+    title = "settings of objectives (see docs, and `truenorth objectives` where it is there)"
+    group = parser.add_argument_group(title)
+    help = "any argument or setting, such as beta=0.2"
+    group.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=help)
+    found = {name: whose for name, whose in objective_settings().items() if name not in shown}
+    for name, whose in found.items():
+        some = ", ".join(whose[:4]) + (", ..." if len(whose) > 4 else "")
+        _add(group, name, metavar="X", help=f"of {some}")
+    return set(found)
+
+
+def _add_unshown(parser: argparse.ArgumentParser, shown: set[str]) -> None:
+    """Names of TRL that the help does not show: understood, without effect, or refused with a reason."""
     from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS, SETTINGS
 
-    rest = [
-        "sync_ref_model",
-        "ref_model_mixup_alpha",
-        "ref_model_sync_steps",
-        *SETTINGS,
-        "loss_type",
-        "loss_weights",
-        "dataset_config",
-        "dataset_train_split",
-        "dataset_test_split",
-    ]
-    rest += ["dataset_text_field", "micro_tokens", "adam_beta1", "adam_beta2", *ALIASES, *NEEDLESS, *CANNOT]
-    rest += [
-        "cpo_alpha",
-        "simpo_gamma",
-        "tpo_alpha",
-        "tpo_l_gamma",
-        "ld_alpha",
-        "discopop_tau",
-        "f_divergence_type",
-        "f_alpha_divergence_coef",
-    ]
-    for name in dict.fromkeys(rest):
+    for name in dict.fromkeys((*UNSHOWN, *SETTINGS, *ALIASES, *NEEDLESS, *CANNOT)):
         if name not in shown and name not in OWN and name != "output_dir":
             _add(parser, name, help=argparse.SUPPRESS)
 
@@ -165,11 +143,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add(group: Any, name: str, **words: Any) -> None:
     """An option under both spellings; without a value it means true."""
     spellings = dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}"))
-    many = (
-        {"nargs": "*"}
-        if name in ("loss_type", "loss_weights", "lora_target_modules", "report_to")
-        else {"nargs": "?", "const": "true"}
-    )
+    many = {"nargs": "*"} if name in MANY else {"nargs": "?", "const": "true"}
     group.add_argument(*spellings, dest=name, default=argparse.SUPPRESS, **many, **words)
 
 
@@ -216,8 +190,9 @@ def _train(args: argparse.Namespace, made: Ready, out: Path) -> int:
     from rich.console import Console
 
     from truenorth.engine import Run
-    from truenorth.recipes.train import config_of, table, train
+    from truenorth.recipes.train import config_of, train
     from truenorth.recipes.train_forecast import forecast
+    from truenorth.recipes.train_report import table
 
     with Run.open(
         out,
@@ -248,7 +223,7 @@ def _given(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     """The objective, and every argument that was given: the YAML file's, then --set's, then flags'."""
     given: dict[str, Any] = {}
     if args.config:
-        from truenorth.recipes.train_settings import from_yaml
+        from truenorth.recipes.train_values import from_yaml
 
         given |= from_yaml(args.config)
     folder = given.pop("output_dir", None) or given.pop("out", None)

@@ -2,7 +2,8 @@
 
 from truenorth.edit.apply import apply
 from truenorth.edit.config import Config, parse, read_config
-from truenorth.edit.plan import Plan, make_plan
+from truenorth.edit.plan import Plan
+from truenorth.edit.planning import make_plan
 from truenorth.edit.stream import merge
 
 __all__ = ["Config", "Plan", "apply", "make_plan", "merge", "parse", "read_config"]

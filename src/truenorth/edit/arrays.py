@@ -60,6 +60,7 @@ def rounded(values: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def to_numpy(x: Array) -> np.ndarray:
+    """The same numbers as a NumPy array in this machine's memory."""
     return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
 
 

@@ -57,6 +57,7 @@ class Adapter:
 
 
 def is_adapter(folder: Path) -> bool:
+    """Does this folder hold a LoRA?"""
     return (folder / "adapter_config.json").is_file()
 
 

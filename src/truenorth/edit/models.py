@@ -218,6 +218,11 @@ def _headers(folder: Path) -> dict[str, Stored]:
 
 
 def read_json(file: Path, *, where: str = "") -> dict[str, Any]:
+    """An object of a JSON file.
+
+    Raises:
+        UserError: no such file, or it holds something else.
+    """
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -89,6 +89,11 @@ def read(tensor: Stored, start: int = 0, size: int | None = None, *, work: type 
 
 
 def read_into(file: Path, buffer: memoryview, offset: int) -> None:
+    """Fill `buffer` from a place in a file.
+
+    Raises:
+        UserError: the file ends before that.
+    """
     handle, done = handle_of(file), 0
     while done < len(buffer):
         got = os.preadv(handle, [buffer[done:]], offset + done)
@@ -140,6 +145,7 @@ def layout(tensors: Mapping[str, tuple[str, Sequence[int]]]) -> Layout:
 
 
 def write_at(handle: int, data: np.ndarray, offset: int) -> None:
+    """Write an array's bytes to a place in an open file."""
     view = np.ascontiguousarray(data).reshape(-1).view(np.uint8).data
     done = 0
     while done < len(view):

@@ -200,7 +200,7 @@ class Run:
         if kind is None:
             return self.close("finished")
         with suppress(UserError):  # the disk that failed the run fails its last words too; the first matters
-            self.close("interrupted" if kind is KeyboardInterrupt else "failed")
+            self.close("interrupted" if issubclass(kind, KeyboardInterrupt) else "failed")
         return None
 
     @property

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
 from truenorth.base import UserError
+from truenorth.judges._verdicts import local_verdicts
 from truenorth.records import Completion, Prompt
 
 Road = Literal["logprobs", "structured", "parsed"]
@@ -113,13 +114,8 @@ class Asker:
     ) -> Sequence[Mapping[str, float] | None] | None:
         if not hasattr(self.model, "answer_logprobs"):
             return None
-        if hasattr(self.model, "encode_pairs"):
-            from truenorth.judges._verdicts import local_verdicts
-            from truenorth.models.forward import open_forward
-
-            if "forward" not in self._state:
-                self._state["forward"] = open_forward(self.model.module)
-            return local_verdicts(self.model, self._state["forward"], requests, options)
+        if hasattr(self.model, "encode_continuations"):
+            return local_verdicts(self.model, requests, options)
         return self.model.answer_logprobs(requests, options)
 
     def _shares(self, row: Mapping[str, float] | None, options: Sequence[str]) -> Answer:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from truenorth.constitution import Constitution, Principle
 from truenorth.judges._prompts import asked
 from truenorth.judges.checks import Check
 from truenorth.judges.checks._text import applies, compiled
+from truenorth.judges.foreign import ForeignCheck, foreign
 from truenorth.judges.protocol import Judge
-from truenorth.records import Group, Judgement
+from truenorth.records import Group, Judgement, Prompt
 
 SEVERITIES = ("low", "medium", "high", "critical")
 PATTERNS = ("answer", "when_prompt")  # settings that are regular expressions
@@ -97,7 +98,7 @@ def compile(
             checks and without judges of its own.
         folder: where files named by checks are found; the constitution's own folder by default.
         only: ids of the principles to judge, such as the norms in force; all by default.
-        allow_code: run checks named as `package.module:function`.
+        allow_code: run checks named as `package.module:function`, in a confined process.
 
     Raises:
         UserError: a judge for a principle that does not exist, an unknown check or setting, a bad pattern.
@@ -134,21 +135,32 @@ def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str, tr
     Raises:
         UserError: unknown check, unknown or missing setting, bad pattern, missing file.
     """
-    check = find("truenorth.judges.checks", name, where=where)
-    known = inspect.signature(check).parameters
-    allowed = [k for k, v in known.items() if v.kind is v.KEYWORD_ONLY and k != "folder"]
+    check, allowed, required = _parameters(name, folder, where)
     if unknown := sorted(set(settings) - set(allowed)):
         raise UserError(f"unknown setting {', '.join(unknown)}", where=where, expected=", ".join(allowed))
-    missing = [k for k in allowed if known[k].default is inspect.Parameter.empty and k not in settings]
-    if missing:
+    if missing := [k for k in allowed if k in required and k not in settings]:
         raise UserError(f"setting {', '.join(missing)} is missing", where=where)
     for key, value in settings.items():
         for pattern in (value if isinstance(value, (list, tuple)) else [value]) if key in PATTERNS else ():
             compiled(str(pattern))
-    bound = partial(check, **settings, **({"folder": str(folder)} if "folder" in known else {}))
+    given = {**settings, **({"folder": str(folder)} if "folder" in required else {})}
+    bound = replace(check, settings=given) if isinstance(check, ForeignCheck) else partial(check, **given)
     if tried:
         bound("word", "word")
     return bound
+
+
+def _parameters(name: str, folder: Path, where: str) -> tuple[Any, list[str], set[str]]:
+    """The check, the settings that may be given, and those that must be ("folder" if it wants to know it)."""
+    if ":" in name:
+        check, parameters, required = foreign(name, folder=folder, where=where)
+        names = [a.arg for a in parameters]
+        return check, [n for n in names if n != "folder"], required | ({"folder"} & set(names))
+    check = find("truenorth.judges.checks", name, where=where)
+    known = inspect.signature(check).parameters
+    allowed = [k for k, v in known.items() if v.kind is v.KEYWORD_ONLY and k != "folder"]
+    required = {k for k in allowed if known[k].default is inspect.Parameter.empty}
+    return check, allowed, required | ({"folder"} & set(known))
 
 
 def judge_principle(p: Compiled, groups: Sequence[Group], judge: str) -> list[list[Judgement] | None]:
@@ -158,21 +170,27 @@ def judge_principle(p: Compiled, groups: Sequence[Group], judge: str) -> list[li
         concerned = []
     subset = [groups[g] for g in concerned]
     by_judge = [member.judge(subset) for member in p.judges] if subset else []
+    by_check = [run_check(check, subset) for check in p.checks]
     result: list[list[Judgement] | None] = [None] * len(groups)
     for i, (g, group) in enumerate(zip(concerned, subset, strict=True)):
-        said = asked(group.prompt)
         result[g] = [
-            combine(
-                p, judge, [run_check(check, said, text) for check in p.checks], [v[i][c] for v in by_judge]
-            )
-            for c, text in enumerate(group.completions)
+            combine(p, judge, [v[i][c] for v in by_check], [v[i][c] for v in by_judge])
+            for c in range(len(group.completions))
         ]
     return result
 
 
-def run_check(check: Check, prompt: str, text: str) -> Judgement:
+def run_check(
+    check: Check, groups: Sequence[Group], *, says: Callable[[Prompt], str] = asked
+) -> list[list[Judgement]]:
+    """A check's judgements of each group's completions; `says` is what the check reads of a prompt."""
     name = check.func.__name__ if isinstance(check, partial) else getattr(check, "__name__", "check")
-    score = check(prompt, text)
+    pairs = [(says(group.prompt), text) for group in groups for text in group.completions]
+    scores = iter(check.many(pairs) if isinstance(check, ForeignCheck) else [check(*pair) for pair in pairs])
+    return [[_checked(next(scores), name) for _ in group.completions] for group in groups]
+
+
+def _checked(score: float | None, name: str) -> Judgement:
     return Judgement(score, f"check:{name}", reason="does not apply" if score is None else "")
 
 

@@ -17,6 +17,12 @@ from typing import Any, Literal, NamedTuple
 from truenorth.base import UserError
 
 JAIL = Path(__file__).with_name("_jail.py")
+ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "LC_ALL": "C.UTF-8",
+}
 End = Literal["done", "failed", "timeout", "killed"]
 
 
@@ -64,49 +70,14 @@ def run_confined(
         UserError: this machine cannot confine a process; nothing was run.
     """
     held = limits or Limits()
-    job = {
-        "code": code,
-        "calls": list(calls),
-        "asserts": list(asserts),
-        "stdin": stdin,
-        "limits": {
-            "memory_mb": held.memory_mb,
-            "cpu_s": held.cpu_s,
-            "output_bytes": held.output_bytes,
-            "readable": readable(packages=held.packages),
-        },
-    }
-    flags = ["-I", "-B"] if held.packages else ["-I", "-B", "-S"]
     with (
         tempfile.TemporaryDirectory() as folder,
         tempfile.TemporaryFile() as out,
         tempfile.TemporaryFile() as err,
         tempfile.TemporaryFile() as said,
     ):
-        process = subprocess.Popen(
-            [sys.executable, *flags, "-c", STARTER, str(JAIL), str(said.fileno())],
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=err,
-            cwd=folder,
-            env={
-                "PYTHONHASHSEED": "0",
-                "OPENBLAS_NUM_THREADS": "1",
-                "OMP_NUM_THREADS": "1",
-                "LC_ALL": "C.UTF-8",
-            },
-            pass_fds=[said.fileno()],
-            start_new_session=True,
-        )
-        timed_out = False
-        try:
-            process.communicate(json.dumps(job).encode(), timeout=held.wall_s)
-        except subprocess.TimeoutExpired:
-            timed_out = True
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+        process = _start(folder, out, err, said, packages=held.packages)
+        timed_out = _feed(process, _job(code, calls, asserts, stdin, held), held.wall_s)
         lines = _lines(said)
         printed, complained = (_text(file, held.output_bytes) for file in (out, err))
     if not lines or "confined" not in lines[0]:
@@ -116,10 +87,56 @@ def run_confined(
             where="running code",
             expected="Linux on x86-64 or arm64, with seccomp",
         )
-    done = bool(lines[-1].get("done"))
-    code_of_exit = process.returncode
-    end: End = "timeout" if timed_out else "done" if done else "killed" if code_of_exit < 0 else "failed"
+    end = _end(timed_out=timed_out, done=bool(lines[-1].get("done")), status=process.returncode)
     return Ran(end, printed, complained, [line for line in lines[1:] if "done" not in line])
+
+
+def _job(code: str, calls: Sequence[str], asserts: Sequence[str], stdin: str, held: Limits) -> bytes:
+    """What the jail reads from its standard input."""
+    limits = {
+        "memory_mb": held.memory_mb,
+        "cpu_s": held.cpu_s,
+        "output_bytes": held.output_bytes,
+        "readable": readable(packages=held.packages),
+    }
+    job = {"code": code, "calls": list(calls), "asserts": list(asserts), "stdin": stdin, "limits": limits}
+    return json.dumps(job).encode()
+
+
+def _start(folder: str, out: Any, err: Any, said: Any, *, packages: bool) -> subprocess.Popen[bytes]:
+    """The jail, waiting for its job: in a session and an empty folder of its own, with an environment of ours."""
+    flags = ["-I", "-B"] if packages else ["-I", "-B", "-S"]
+    return subprocess.Popen(
+        [sys.executable, *flags, "-c", STARTER, str(JAIL), str(said.fileno())],
+        stdin=subprocess.PIPE,
+        stdout=out,
+        stderr=err,
+        cwd=folder,
+        env=ENVIRONMENT,
+        pass_fds=[said.fileno()],
+        start_new_session=True,
+    )
+
+
+def _feed(process: subprocess.Popen[bytes], job: bytes, wall_s: float) -> bool:
+    """Hand over the job and wait for the end, killing what takes longer. Was it too long?"""
+    try:
+        process.communicate(job, timeout=wall_s)
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+    return False
+
+
+def _end(*, timed_out: bool, done: bool, status: int) -> End:
+    if timed_out:
+        return "timeout"
+    if done:
+        return "done"
+    return "killed" if status < 0 else "failed"
 
 
 # The jail's file is read before anything is locked; file 3 is where it answers.

@@ -13,6 +13,7 @@ from truenorth.base import UserError, content_hash, write_bytes
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
+    """Replace the file at `path` by this state, all of it or not at all."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_bytes(path, buffer.getvalue())

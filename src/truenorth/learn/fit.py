@@ -10,24 +10,24 @@ from typing import Any, Literal
 
 import torch
 
-from truenorth.base import UserError, content_hash
+from truenorth.base import UserError
 from truenorth.learn import checkpoint as saved
-from truenorth.learn.columns import check_columns, names_in_use, plain, rows
-from truenorth.learn.coupling import label, load_objective, needs
-from truenorth.learn.following import Follow, shadow_of
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.checks import check_fit, check_skipped, is_finite, trains_scores
+from truenorth.learn.following import Follow, Shadow, shadow_of
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.lora import Lora, resumed, wrap
 from truenorth.learn.metrics import task_metrics
 from truenorth.learn.optimizers import OPTIMIZERS
-from truenorth.learn.order import Schedule, batch_at, rate_at, tokens_of
+from truenorth.learn.order import CPU_TOKENS, CUDA_TOKENS, Schedule, batch_at, rate_at, tokens_of
 from truenorth.learn.penalties import Penalty, Start
-from truenorth.learn.reference import Reference, adapters_off, compute_reference
+from truenorth.learn.ready import Setup, describe, make_work
 from truenorth.learn.threads import few_threads
-from truenorth.learn.types import NO_COLUMNS, SCORED, Example, Task
+from truenorth.learn.types import NO_COLUMNS, Task
+from truenorth.learn.work import Work
 from truenorth.models.forward import Forward, open_forward
 from truenorth.models.score_head import ScoreForward, open_scores
 
-PATIENCE = 5  # skipped steps that are always forgiven
+Gradients = Callable[[Sequence[Task], Sequence[Work], int], dict[str, float]]  # (tasks, works, step)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def fit(
             reference said is kept there too.
         on_step: called after every step with `step`, `loss`, `lr`, `grad_norm`, `tokens` (of packed rows),
             `skipped`, and each task's numbers as `TASK/...` (see `metrics.py`).
-        micro_tokens: tokens of one forward pass; memory and speed, never the result. By default 1,024 on
+        micro_tokens: tokens of one forward pass; memory and speed, never the result. By default 1,536 on
             a CPU (halves the memory of 8 pairs and costs no time) and 16,384 on CUDA.
         bad_share: steps with a loss or gradient that is not finite are skipped and counted; more than this
             share of them (and more than 5) ends the fit.
@@ -104,81 +104,77 @@ def fit(
         UserError: an example that cannot be learned from, an unknown objective, a checkpoint of another fit,
             or too many steps that were not finite.
     """
-    extra = [task for penalty in penalties for task in penalty.tasks]
-    _check(policy, [*tasks, *extra], steps, models)
-    _named_apart([task.name for task in tasks] + [penalty.name for penalty in penalties])
-    _share_words(policy, [*tasks, *extra], [reference, *models.values()])
-    module = policy.module
-    if lora and hasattr(module, "peft_config"):
-        raise UserError(
-            "the policy has an adapter already", where="fit", fix="merge it first, or train it with lora=None"
-        )
-    if module.dtype != torch.float32 and (lora is None or module.device.type == "cpu"):
-        module.float()
+    check_fit(policy, tasks, penalties, steps=steps, reference=reference, models=models, lora=lora)
+    module, folder = _in_float32(policy.module, lora), Path(checkpoint) if checkpoint else None
     settings = [steps, lr, schedule, warmup, clip, weight_decay, betas, optimizer, seed, repr(lora)]
     settings += [repr(follow)] if follow else []
-    settings += [_describe(task) for task in [*tasks, *extra]] + [p.describe() for p in penalties]
-    identity = saved.fingerprint(module, settings)
-    folder = Path(checkpoint) if checkpoint else None
+    identity = saved.fingerprint(module, settings + _described(tasks, penalties))
     start_model = saved.fingerprint(module, []) if folder else ""
     fresh = wrap(module, lora, seed=seed) if lora else None
     adapter = fresh or resumed(module)
-    module.eval()
-    forward = open_scores(adapter or module) if _scored(tasks) else open_forward(adapter or module)
-    micro_tokens = micro_tokens or (16_384 if forward.device.type == "cuda" else 1024)
+    forward = _opened(adapter or module, tasks)
     shadow = shadow_of(follow, policy, reference, adapter)
-    prepare = partial(_prepare, forward, fresh, reference, models, steps, seed, folder, start_model)
-    works = [prepare(task) for task in tasks]
-
-    trained = {name: p for name, p in (adapter or module).named_parameters() if p.requires_grad}
-    if not trained:
-        raise UserError(
-            "all weights of the policy are frozen", where="fit", fix="train them, or ask for LoRA"
-        )
+    setup = Setup(forward, fresh, reference, models, steps, seed, folder, start_model)
+    works = [make_work(setup, task) for task in tasks]
+    trained = _trained(adapter or module)
     stepper = OPTIMIZERS[optimizer](trained, lr, betas=betas, weight_decay=weight_decay)
-    begin = Start(trained, lambda task: _alone(forward, task, prepare(task), seed, micro_tokens))
-    running = {penalty.name: penalty.begin(begin) for penalty in penalties}
-    start, skipped = 0, 0
-    state = saved.load(folder / "fit.pt", identity) if folder else None
-    if state:
-        start, skipped = state["step"], state["skipped"]
-        with torch.no_grad():
-            for name, p in trained.items():
-                p.copy_(state["weights"][name])
-        stepper.load_state_dict(state["optimizer"])
-        if shadow:
-            shadow.restore(state["reference"])
-            works = shadow.told(tasks, works, step=start, steps=steps, seed=seed)
+    gradients = partial(_gradients, forward, seed=seed, micro_tokens=micro_tokens or _micro_tokens(forward))
+    terms = {p.name: p.begin(Start(trained, partial(_alone, setup, gradients))) for p in penalties}
+    first, skipped = _resume(folder, identity, trained, stepper, shadow)
+    if shadow and first:
+        works = shadow.told(tasks, works, step=first, steps=steps, seed=seed)
 
     last: dict[str, float] = {}
-    for step in range(start, steps):
+    for step in range(first, steps):
         if shadow and step and step % shadow.follow.every == 0:
             shadow.move(module)
             works = shadow.told(tasks, works, step=step, steps=steps, seed=seed)
         rate = rate_at(step, steps=steps, lr=lr, schedule=schedule, warmup=warmup)
-        for group in stepper.param_groups:
-            group["lr"] = rate
-        stepper.zero_grad(set_to_none=False)
-        last = _gradients(forward, tasks, works, step, seed, micro_tokens)
-        for name, add in running.items():
-            last[f"{name}/loss"] = add(step)
-            last["loss"] += last[f"{name}/loss"]
+        stepper.zero_grad(set_to_none=True)  # the first gradient is then kept, not added to zeros
+        last = _with_terms(gradients(tasks, works, step), terms, step)
         norm = float(torch.nn.utils.clip_grad_norm_(trained.values(), clip))
-        if _finite(last["loss"]) and _finite(norm):
-            stepper.step()
+        if is_finite(last["loss"]) and is_finite(norm):
+            _move(stepper, rate)
         else:
             skipped += 1
-            _bearable(skipped, step + 1, bad_share)
+            check_skipped(skipped, step + 1, bad_share)
         last |= {"step": step + 1, "lr": rate, "grad_norm": norm, "skipped": skipped}
         if on_step:  # before the checkpoint: a kill in between repeats the call, and never skips it
             on_step(last)
         if folder and ((step + 1) % every == 0 or step + 1 == steps):
-            weights = {name: p.detach() for name, p in trained.items()}
-            found = {"fingerprint": identity, "step": step + 1, "skipped": skipped, "weights": weights}
-            found |= {"reference": shadow.weights()} if shadow else {}
-            saved.save(folder / "fit.pt", found | {"optimizer": stepper.state_dict()})
+            _save(folder, identity, step + 1, skipped, trained, stepper, shadow)
     stepper.zero_grad(set_to_none=True)
     return FitResult(policy, steps, skipped, last, adapter)
+
+
+def _in_float32(module: torch.nn.Module, lora: Lora | None) -> Any:
+    """Weights in training are float32; what lies under adapters on an accelerator may stay as it is."""
+    if module.dtype != torch.float32 and (lora is None or module.device.type == "cpu"):
+        module.float()
+    return module
+
+
+def _described(tasks: Sequence[Task], penalties: Sequence[Penalty]) -> list[Any]:
+    extra = [task for penalty in penalties for task in penalty.tasks]
+    return [describe(task) for task in [*tasks, *extra]] + [p.describe() for p in penalties]
+
+
+def _opened(module: Any, tasks: Sequence[Task]) -> Forward | ScoreForward:
+    module.eval()
+    return open_scores(module) if trains_scores(tasks) else open_forward(module)
+
+
+def _micro_tokens(forward: Forward | ScoreForward) -> int:
+    return CUDA_TOKENS if forward.device.type == "cuda" else CPU_TOKENS
+
+
+def _trained(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    found = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    if not found:
+        raise UserError(
+            "all weights of the policy are frozen", where="fit", fix="train them, or ask for LoRA"
+        )
+    return found
 
 
 def _gradients(
@@ -186,6 +182,7 @@ def _gradients(
     tasks: Sequence[Task],
     works: Sequence[Work],
     step: int,
+    *,
     seed: int,
     micro_tokens: int,
 ) -> dict[str, float]:
@@ -201,170 +198,58 @@ def _gradients(
     return found
 
 
-def _alone(
-    forward: Forward | ScoreForward, task: Task, work: Work, seed: int, micro_tokens: int
-) -> Callable[[int], float]:
-    """Adds a task's gradient at a step, and gives its weighted loss."""
-    return lambda step: _gradients(forward, [task], [work], step, seed, micro_tokens)["loss"]
+def _alone(setup: Setup, gradients: Gradients, task: Task) -> Callable[[int], float]:
+    """Adds a penalty's own task's gradient at a step, and gives its weighted loss."""
+    works = [make_work(setup, task)]
+    return lambda step: gradients([task], works, step)["loss"]
 
 
-def _prepare(
-    forward: Forward | ScoreForward,
-    adapter: Any,
-    reference: Any,
-    models: Mapping[str, Any],
-    steps: int,
-    seed: int,
+def _with_terms(
+    found: dict[str, float], terms: Mapping[str, Callable[[int], float]], step: int
+) -> dict[str, float]:
+    """Let the penalties add their gradients; the report with their losses."""
+    for name, add in terms.items():
+        found[f"{name}/loss"] = add(step)
+        found["loss"] += found[f"{name}/loss"]
+    return found
+
+
+def _move(stepper: torch.optim.Optimizer, rate: float) -> None:
+    for group in stepper.param_groups:
+        group["lr"] = rate
+    stepper.step()
+
+
+def _resume(
     folder: Path | None,
-    start_model: str,
-    task: Task,
-) -> Work:
-    """The task's functions looked up, and what its reference and other models say of its examples."""
-    objective = load_objective(task.objective, where=f"task {task.name}")
-    need = needs(objective, where=f"task {task.name}")
-    used = _used(task, steps, seed) if need.reference or need.models else []
-
-    def said(module: Any) -> Reference:
-        model = saved.fingerprint(module, []) if folder else ""
-        return compute_reference(
-            open_forward(module), task.examples, used, need, fixed_head=True, folder=folder, model=model
-        )
-
-    known: Reference | None = None
-    if need.reference and reference is not None:
-        known = said(reference.module)
-    elif need.reference and isinstance(forward, Forward):
-        weight = forward.head.weight_VD
-        with adapters_off(adapter):
-            known = compute_reference(
-                forward,
-                task.examples,
-                used,
-                need,
-                fixed_head=weight is None or not weight.requires_grad,
-                folder=folder,
-                model=start_model,
-            )
-    others = {name: said(models[name].module) for name in need.models}
-    return Work(task.name, objective, need, task.average or need.average, task.weight, known, others)
+    identity: str,
+    trained: Mapping[str, torch.nn.Parameter],
+    stepper: torch.optim.Optimizer,
+    shadow: Shadow | None,
+) -> tuple[int, int]:
+    """Put back what a checkpoint holds: the step to go on from and the steps skipped; (0, 0) without one."""
+    state = saved.load(folder / "fit.pt", identity) if folder else None
+    if state is None:
+        return 0, 0
+    with torch.no_grad():
+        for name, p in trained.items():
+            p.copy_(state["weights"][name])
+    stepper.load_state_dict(state["optimizer"])
+    if shadow:
+        shadow.restore(state["reference"])
+    return state["step"], state["skipped"]
 
 
-def _used(task: Task, steps: int, seed: int) -> list[int]:
-    if min(task.batch, len(task.examples)) * steps >= len(task.examples):
-        return list(range(len(task.examples)))
-    at = partial(batch_at, size=task.batch, examples=len(task.examples), seed=seed, name=task.name)
-    return sorted({i for step in range(steps) for i in at(step)})
-
-
-def _describe(task: Task) -> list[Any]:
-    asked = names_in_use(needs(load_objective(task.objective)), task.examples)
-    examples = [
-        [list(e.prompt), [list(c) for c in e.completions], e.weight, [plain(e.columns[n]) for n in asked]]
-        for e in task.examples
-    ]
-    return [task.name, label(task.objective), task.weight, task.batch, task.average, content_hash(examples)]
-
-
-def _scored(tasks: Sequence[Task]) -> bool:
-    """Do these tasks train a score head?"""
-    kinds = {t.name: needs(load_objective(t.objective)).coupling in SCORED for t in tasks}
-    if len(set(kinds.values())) > 1:
-        raise UserError(
-            "tasks of a score head beside tasks of a language model: " + ", ".join(kinds),
-            where="fit",
-            fix="train the two models one after the other",
-        )
-    return any(kinds.values())
-
-
-def _finite(value: float) -> bool:
-    return value - value == 0.0
-
-
-def _bearable(skipped: int, steps: int, share: float) -> None:
-    if skipped > PATIENCE and skipped > share * steps:
-        raise UserError(
-            f"{skipped} of {steps} steps had a loss or gradient that is not finite",
-            where="fit",
-            fix="lower the learning rate, and check the examples and the model's weights for NaN",
-        )
-
-
-def _check(policy: Any, tasks: Sequence[Task], steps: int, models: Mapping[str, Any]) -> None:
-    if steps < 1 or not tasks:
-        raise UserError(f"nothing to do: {len(tasks)} tasks, {steps} steps", where="fit")
-    if len({t.name for t in tasks}) != len(tasks):
-        raise UserError("two tasks share a name", where="fit", expected="a name of its own for each task")
-    config = policy.module.config.get_text_config()
-    context = getattr(config, "max_position_embeddings", None)
-    for task in tasks:
-        where = f"task {task.name}"
-        need = needs(load_objective(task.objective, where=where), where=where)
-        missing = [n for n in need.models if n not in models]
-        if missing:
-            fix = f"fit(..., models={{{missing[0]!r}: LocalModel.load(...)}})"
-            raise UserError(f"the objective asks for a model {missing[0]!r}", where=where, fix=fix)
-        pairs = need.coupling in ("pair", "score_pair")
-        check_examples(task.examples, where=where, context=context, pairs=pairs)
-        check_columns(need, task.examples, where=where)
-
-
-def _named_apart(names: Sequence[str]) -> None:
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise UserError(f"a penalty and a task or penalty are both named {twice[0]}", where="fit")
-
-
-def _share_words(policy: Any, tasks: Sequence[Task], others: Sequence[Any]) -> None:
-    """Whole distributions are compared word by word, so a word must have the same number in both models."""
-    found = [needs(load_objective(t.objective)) for t in tasks]
-    tokenizer = getattr(policy, "tokenizer", None)
-    if tokenizer is None or not any(need.kl or need.coupling == "distribution" for need in found):
-        return
-    mine = tokenizer.get_vocab()
-    for other in others:
-        theirs = other.tokenizer.get_vocab() if getattr(other, "tokenizer", None) is not None else {}
-        odd = next((w for w, i in theirs.items() if mine.get(w, i) != i), None)
-        if odd is not None:
-            raise UserError(
-                f"policy and teacher number their words differently ({odd!r} is {mine[odd]} and {theirs[odd]})",
-                where="fit",
-                fix="distil from answers: an sft task on what the teacher wrote",
-            )
-
-
-def check_examples(
-    examples: Sequence[Example], *, where: str, context: int | None = None, pairs: bool = False
+def _save(
+    folder: Path,
+    identity: str,
+    step: int,
+    skipped: int,
+    trained: Mapping[str, torch.nn.Parameter],
+    stepper: torch.optim.Optimizer,
+    shadow: Shadow | None,
 ) -> None:
-    """Refuse examples that nothing can be learned from, all of one kind in one message.
-
-    Raises:
-        UserError: no examples, or the rows without prompt or completion tokens, too long, or not pairs.
-    """
-    if not examples:
-        raise UserError("no examples", where=where)
-
-    def refuse(bad: list[int], what: str, fix: str) -> None:
-        if bad:
-            raise UserError(f"{rows(bad, len(examples))} {what}", where=where, fix=fix)
-
-    numbered = list(enumerate(examples))
-    refuse([i for i, e in numbered if not e.prompt], "have an empty prompt", "begin with the BOS token")
-    refuse(
-        [i for i, e in numbered if not e.completions or not all(map(len, e.completions))],
-        "have no completion tokens",
-        "drop empty completions",
-    )
-    if pairs:
-        refuse(
-            [i for i, e in numbered if len(e.completions) != 2],
-            "are not pairs",
-            "give (chosen, rejected) completions",
-        )
-    if context:
-        longest = [len(e.prompt) + max(map(len, e.completions)) for e in examples]
-        refuse(
-            [i for i, n in enumerate(longest) if n > context],
-            f"are longer than the model's context of {context} tokens (the longest has {max(longest)})",
-            "shorten their prompts, or drop them",
-        )
+    weights = {name: p.detach() for name, p in trained.items()}
+    found = {"fingerprint": identity, "step": step, "skipped": skipped, "weights": weights}
+    found |= {"reference": shadow.weights()} if shadow else {}
+    saved.save(folder / "fit.pt", found | {"optimizer": stepper.state_dict()})

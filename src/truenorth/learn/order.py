@@ -13,6 +13,7 @@ from truenorth.base import seed_of
 from truenorth.learn.types import Example
 
 Schedule = Literal["cosine", "linear", "constant"]
+CPU_TOKENS, CUDA_TOKENS = 1536, 16_384  # of one forward pass in training, by default
 
 
 def batch_at(step: int, *, size: int, examples: int, seed: int, name: str) -> list[int]:
@@ -46,6 +47,22 @@ def micro_batches(examples: Sequence[Example], limit: int) -> Iterator[slice]:
         tokens += size
     if start < len(examples):
         yield slice(start, len(examples))
+
+
+def even_batches(examples: Sequence[Example], limit: int) -> list[slice]:
+    """As few runs as `micro_batches` cuts, with the longest as short as it can be.
+
+    A greedy cut of 1,100 tokens at 1,024 leaves a run of 76, whose matrix products are too small to be fast.
+    """
+    fewest = list(micro_batches(examples, limit))
+    low, high = max(map(tokens_of, examples), default=0), limit  # `high` always gives as few
+    while low < high:
+        middle = (low + high) // 2
+        if sum(1 for _ in micro_batches(examples, middle)) == len(fewest):
+            high = middle
+        else:
+            low = middle + 1
+    return list(micro_batches(examples, high))
 
 
 def rate_at(step: int, *, steps: int, lr: float, schedule: Schedule, warmup: float) -> float:

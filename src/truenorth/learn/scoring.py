@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from truenorth.learn.fit import check_examples
+from truenorth.learn.checks import check_examples
 from truenorth.learn.reference import completion_logps
 from truenorth.learn.types import Example
 from truenorth.models.forward import open_forward

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from truenorth.base import UserError, seed_of
 from truenorth.models.encoding import Codec, Pair
 from truenorth.models.protocol import Tick
 from truenorth.records import Completion, Prompt, Scored, prompt_text
+
+if TYPE_CHECKING:
+    from truenorth.models.forward import Forward
+    from truenorth.models.sampling import Ask
 
 Overlong = Literal["error", "skip"]
 
@@ -118,6 +122,13 @@ class LocalModel:
 
         return can_share(self.module)
 
+    @cached_property
+    def forward(self) -> Forward:
+        """How hidden states are computed, the fastest way that is right. Found by comparison, once."""
+        from truenorth.models.forward import open_forward
+
+        return open_forward(self.module)
+
     @property
     def pad_id(self) -> int:
         """Fills what a mask hides."""
@@ -170,55 +181,24 @@ class LocalModel:
             UserError: settings out of range; a prompt that fills the context.
         """
         from truenorth.models.crew import share
-        from truenorth.models.sampling import Ask, plan, sample_batch
+        from truenorth.models.sampling import plan
 
         _check_settings(n, max_tokens, temperature, top_p)
         ids = self.codec.prompt_ids(prompts)
         too_long = self._overlong([len(row) for row in ids], 1, overlong)
-        starts = [row or self._start_ids() for row in ids]
-        askers: dict[
-            tuple[str, tuple[int, ...]], list[int]
-        ] = {}  # equal prompts have equal answers: asked once
-        for i, row in enumerate(starts):
-            if i not in too_long:
-                askers.setdefault((prompt_text(prompts[i]), tuple(row)), []).append(i)
-        asks: list[Ask] = []
-        whose: list[
-            list[int]
-        ] = []  # the rows that an ask is for; many answers to one prompt are several asks
-        for (text, row), rows in askers.items():
-            room = max_tokens if self.context is None else min(max_tokens, self.context - len(row))
-            seeds = [seed_of(seed, text, k) for k in range(n)]
-            cuts = range(0, n, self.batch_rows)
-            asks += [Ask(row, seeds[at : at + self.batch_rows], room) for at in cuts]
-            whose += [rows] * len(cuts)
+        asks, whose = self._asks(prompts, ids, set(too_long), n, max_tokens, seed)
         batches = plan(asks, batch_tokens=self.batch_tokens, batch_rows=self.batch_rows)
-        shared = bool(asks) and self.shares_prompts
+        shared = bool(asks) and self.shares_prompts  # found out here, before the threads begin
+        parts: list[list[Completion]] = [[] for _ in asks]
 
         def drawn(module: Any, batch: Sequence[int]) -> list[list[Completion]]:
-            chosen = [prompts[whose[a][0]] for a in batch]
-            groups = sample_batch(
-                module,
-                [asks[a] for a in batch],
-                eos_ids=self.eos_ids,
-                pad_id=self.pad_id,
-                temperature=temperature,
-                top_p=top_p,
-                halt=self._halt(chosen, [asks[a].ids for a in batch], stop),
-                shared=shared,
-            )
-            found = []
-            for a, prompt, group in zip(batch, chosen, groups, strict=True):
-                texts = [_cut(self.codec.text(prompt, asks[a].ids, row.tokens), stop) for row in group]
-                found.append([Completion(t, r.tokens, r.logprob, r.finish) for t, r in zip(texts, group)])
-            return found
-
-        parts: list[list[Completion]] = [[] for _ in asks]
+            chosen = [(prompts[whose[a][0]], asks[a]) for a in batch]
+            return self._draw(module, chosen, temperature=temperature, top_p=top_p, stop=stop, shared=shared)
 
         def done(k: int, groups: list[list[Completion]]) -> None:
             for a, group in zip(batches[k], groups, strict=True):
                 parts[a] = group
-            if tick is not None:
+            if tick is not None:  # a prompt counts with the first of its asks
                 tick(sum(len(whose[a]) for a in batches[k] if a == 0 or whose[a] is not whose[a - 1]))
 
         share(self.module, drawn, batches, done)
@@ -231,6 +211,67 @@ class LocalModel:
         if too_long and tick is not None:
             tick(len(too_long))
         return answers
+
+    def _asks(
+        self,
+        prompts: Sequence[Prompt],
+        ids: Sequence[list[int]],
+        skipped: set[int],
+        n: int,
+        max_tokens: int,
+        seed: int,
+    ) -> tuple[list[Ask], list[list[int]]]:
+        """What to sample, and for each the rows that it answers.
+
+        Equal prompts have equal answers, so they are one ask; more answers than a batch has rows are
+        several, next to each other.
+        """
+        from truenorth.models.sampling import Ask
+
+        rows_of: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+        for i, (prompt, row) in enumerate(zip(prompts, ids, strict=True)):
+            if i not in skipped:
+                start = tuple(row or self._start_ids())
+                rows_of.setdefault((prompt_text(prompt), start), []).append(i)
+        asks: list[Ask] = []
+        whose: list[list[int]] = []
+        for (text, start), rows in rows_of.items():
+            room = max_tokens if self.context is None else min(max_tokens, self.context - len(start))
+            seeds = [seed_of(seed, text, k) for k in range(n)]
+            for at in range(0, n, self.batch_rows):
+                asks.append(Ask(start, seeds[at : at + self.batch_rows], room))
+                whose.append(rows)
+        return asks, whose
+
+    def _draw(
+        self,
+        module: Any,
+        batch: Sequence[tuple[Prompt, Ask]],
+        *,
+        temperature: float,
+        top_p: float,
+        stop: Sequence[str],
+        shared: bool,
+    ) -> list[list[Completion]]:
+        """The completions of one batch of asks, each with the prompt whose text it continues."""
+        from truenorth.models.sampling import sample_batch
+
+        prompts, asks = [p for p, _ in batch], [ask for _, ask in batch]
+        groups = sample_batch(
+            module,
+            asks,
+            eos_ids=self.eos_ids,
+            pad_id=self.pad_id,
+            temperature=temperature,
+            top_p=top_p,
+            halt=self._halt(prompts, [ask.ids for ask in asks], stop),
+            shared=shared,
+        )
+        found = []
+        for (prompt, ask), group in zip(batch, groups, strict=True):
+            texts = [_cut(self.codec.text(prompt, ask.ids, row.tokens), stop) for row in group]
+            found.append([Completion(t, r.tokens, r.logprob, r.finish) for t, r in zip(texts, group)])
+        return found
 
     def logprobs(
         self,
@@ -259,17 +300,42 @@ class LocalModel:
     ) -> list[dict[str, float] | None]:
         """For each prompt, the log-probability (nats) of each option as the beginning of the answer.
 
-        Options of several tokens get the sum over their tokens. Not normalised over the options.
+        Options of several tokens get the sum over their tokens. Not normalised over the options. What prompts
+        begin with in common is computed once.
         """
         pairs = [(prompt, option) for prompt in prompts for option in options]
         step = len(options)
-        scored = self.logprobs(pairs, end=False, tick=None)
+        scored = self.continuation_logprobs(pairs)
         if tick is not None:
             tick(len(prompts))
         return [
-            {option: scored[i * step + k].total for k, option in enumerate(options)}
+            {option: sum(scored[i * step + k]) for k, option in enumerate(options)}
             for i in range(len(prompts))
         ]
+
+    def continuation_logprobs(
+        self, pairs: Sequence[tuple[Prompt, str]], *, tick: Tick | None = None
+    ) -> list[tuple[float, ...]]:
+        """Log-probabilities (nats) of each token of texts that may go on: without the token that ends a turn.
+
+        As `logprobs`, for many texts that begin alike: options of a question, verdicts by one rubric. What they
+        begin with in common is computed once.
+
+        Raises:
+            UserError: a pair that is longer than the context, with its row.
+        """
+        from truenorth.models.prefixes import shared_scores
+
+        encoded = self.encode_continuations(pairs)
+        self._overlong([len(p) + len(c) for p, c in encoded], 0, "error")
+        return shared_scores(self.forward, encoded, tick=tick)
+
+    def encode_continuations(self, pairs: Sequence[tuple[Prompt, str]]) -> list[Pair]:
+        """Token ids of prompts (one at least) and of texts that may go on."""
+        encoded: list[Pair] = []
+        for at in range(0, len(pairs), 1024):  # in parts: rendered prompts are not held all at a time
+            encoded += self.codec.pairs(pairs[at : at + 1024], end=False)
+        return [Pair(p or self._start_ids(), c) for p, c in encoded]
 
     def _halt(
         self, prompts: Sequence[Prompt], ids: Sequence[Sequence[int]], stop: Sequence[str]

@@ -11,14 +11,16 @@ Left out: ALiBi, attention chunks and recurrent layers. `forward.py` finds them 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from truenorth.models.attending import attending
 
 NAME = "truenorth_packed"
 SHORTEST = 0.8  # of the longest sequence it is batched with: at most a fifth of a batch is padding
@@ -56,6 +58,9 @@ class Layout(NamedTuple):
     target_T: Tensor
     lengths: tuple[int, ...]  # completion tokens of each completion, in order
     sequences: Sequences
+    attend: Callable[..., Tensor] | None = (
+        None  # instead of sequences: (N, H, D) of query, key, value; see prefixes.py
+    )
 
 
 def lay_out(examples: Sequence[Branching], device: torch.device | str = "cpu") -> Layout:
@@ -176,6 +181,9 @@ def attend(
         sliding_window: a token sees itself and the `sliding_window - 1` tokens before it, by position.
         softcap: scores become `softcap * tanh(scores / softcap)` (Gemma 2).
     """
+    if packed_layout.attend is not None:
+        out_NHD = packed_layout.attend(query, key, value, scaling, sliding_window, softcap)
+        return out_NHD[None], None
     sequences = packed_layout.sequences
     sizes = [count * length for count, length in sequences.shapes]
     # split, not slices: the gradient of a slice fills a whole tensor with zeros for every batch
@@ -196,7 +204,7 @@ def attend(
                 enable_gqa=k_BHLD.shape[1] != q_BHLD.shape[1],
             )
         else:
-            out = _capped(q_BHLD, k_BHLD, v_BHLD, mask_LL, scaling, softcap, dropout)
+            out = capped(q_BHLD, k_BHLD, v_BHLD, mask_LL, scaling, softcap, dropout)
         outs.append(out.transpose(1, 2).flatten(0, 1))
     out_SHD = outs[0] if len(outs) == 1 else torch.cat(outs)
     out_NHD = out_SHD if sequences.identity else _Collect.apply(out_SHD, sequences)
@@ -216,9 +224,16 @@ def _band(length: int, window: int | None, device: torch.device) -> Tensor | Non
     return (distance_LL >= 0) & (distance_LL < window)
 
 
-def _capped(
-    q: Tensor, k: Tensor, v: Tensor, mask_LL: Tensor | None, scaling: float | None, cap: float, dropout: float
+def capped(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask_LL: Tensor | None,
+    scaling: float | None,
+    cap: float,
+    dropout: float = 0.0,
 ) -> Tensor:
+    """Attention with scores `cap * tanh(scores / cap)`; no mask means causal order."""
     repeats = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(repeats, 1), v.repeat_interleave(repeats, 1)
     scale = q.shape[-1] ** -0.5 if scaling is None else scaling
@@ -230,28 +245,6 @@ def _capped(
     return F.dropout(weights, dropout) @ v
 
 
-@contextmanager
-def packed_attention(module: torch.nn.Module) -> Iterator[None]:
+def packed_attention(module: torch.nn.Module) -> AbstractContextManager[None]:
     """Within it, `module` attends through `attend`; afterwards as before. Not for two threads at once."""
-    _register()
-    configs: dict[int, Any] = {id(m.config): m.config for m in module.modules() if hasattr(m, "config")}
-    before = {key: getattr(c, "_attn_implementation_internal", None) for key, c in configs.items()}
-    try:
-        for config in configs.values():
-            config._attn_implementation_internal = NAME
-        yield
-    finally:
-        for key, config in configs.items():
-            config._attn_implementation_internal = before[key]
-
-
-def _register() -> None:
-    from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface
-
-    AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, _no_mask)
-
-
-def _no_mask(*_: Any, **__: Any) -> None:
-    return None
+    return attending(module, NAME, attend)

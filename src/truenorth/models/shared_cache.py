@@ -14,14 +14,13 @@ Source: Juravsky et al., "Hydragen: High-Throughput LLM Inference with Shared Pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface
 from transformers.cache_utils import (
     Cache,
     CacheLayerMixin,
@@ -29,7 +28,8 @@ from transformers.cache_utils import (
     DynamicLayer,
     DynamicSlidingWindowLayer,
 )
-from transformers.masking_utils import AttentionMaskInterface
+
+from truenorth.models.attending import attending
 
 NAME = "truenorth_shared_prompt"
 
@@ -217,21 +217,6 @@ def _apart(x_PKJD: Tensor, share: int) -> Tensor:
     return x.reshape(-1, kv_heads, share, width)
 
 
-@contextmanager
-def shared_attention(module: torch.nn.Module) -> Iterator[None]:
+def shared_attention(module: torch.nn.Module) -> AbstractContextManager[None]:
     """Within it, `module` attends through `attend`; afterwards as before. Not for two threads at once."""
-    AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, _no_mask)
-    configs: dict[int, Any] = {id(m.config): m.config for m in module.modules() if hasattr(m, "config")}
-    before = {key: getattr(c, "_attn_implementation_internal", None) for key, c in configs.items()}
-    try:
-        for config in configs.values():
-            config._attn_implementation_internal = NAME
-        yield
-    finally:
-        for key, config in configs.items():
-            config._attn_implementation_internal = before[key]
-
-
-def _no_mask(*_: Any, **__: Any) -> None:
-    return None
+    return attending(module, NAME, attend)

@@ -16,6 +16,7 @@ from truenorth.records import Row, prompt_text
 from truenorth.stats import Estimate, mean
 
 Compared = Mapping[str, Mapping[str, Comparison]]
+STEPS = ("prompts", "answers", "verdicts", "data")
 
 
 def shown(found: Mapping[str, Comparison], job: Job, bench: Bench, which: str) -> dict[str, dict[str, Any]]:
@@ -111,10 +112,10 @@ def _spread(rows: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     return [row for _, row in sorted(turns, key=lambda t: t[0])][:most]
 
 
-def curves(run: Run) -> dict[str, Any] | None:
+def curves(run: Run, trained: str = "weights") -> dict[str, Any] | None:
     """Proxy, held-out judge, KL and length over the steps, and the step whose weights were kept."""
-    looks = [m for m in run.view().metrics("weights") if "proxy" in m]
-    losses = [m for m in run.view().metrics("weights") if "loss" in m]
+    looks = [m for m in run.view().metrics(trained) if "proxy" in m]
+    losses = [m for m in run.view().metrics(trained) if "loss" in m]
     if not looks:
         return None
     looks.sort(key=lambda m: m["step"])
@@ -158,11 +159,11 @@ def agreement(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return found
 
 
-def stages(run: Run, data: Sequence[Row]) -> list[dict[str, Any]]:
+def stages(run: Run, data: Sequence[Row], steps: Sequence[str] = STEPS) -> list[dict[str, Any]]:
     """How many rows each step left and what it dropped."""
     kept = {s.name: s for s in run.view().steps if s.kind == "rows"}
     found: list[dict[str, Any]] = []
-    for name in ("prompts", "answers", "verdicts", "data"):
+    for name in steps:
         if name in kept:
             step = kept[name]
             reasons = {k.removeprefix(f"{name} "): n for k, n in step.counts.items() if n}
@@ -201,8 +202,16 @@ def conclude(
     judges: Judges,
     data: Sequence[Row],
     signals: Sequence[Row] = (),
+    *,
+    steps: Sequence[str] = STEPS,
+    trained: str = "weights",
 ) -> dict[str, Any]:
-    """The report's data, as `truenorth.report.schema` describes it."""
+    """The report's data, as `truenorth.report.schema` describes it.
+
+    Args:
+        steps: of the run that made rows, in order.
+        trained: the step of the run that trained.
+    """
     conduct, tax = measured.compared(), measured.tax()
     sets = {name: shown(found, job, bench, name) for name, found in conduct.items()}
     principles = sets.pop(bench.main)
@@ -214,7 +223,7 @@ def conclude(
     goals = reached(bench, conduct, tax)
     view = run.view()
     costs = view.costs()
-    line = curves(run)
+    line = curves(run, trained)
     return {
         "title": f"{job.name} aligned to {job.constitution.name}",
         "run": str(run.path),
@@ -236,10 +245,10 @@ def conclude(
         "targets": goals,
         "capability": able,
         "curves": line,
-        "kl": _kl(run, line),
+        "kl": _kl(run, line, trained),
         "judge": judges.cards,
         "signals": agreement(signals),
-        "data": stages(run, data),
+        "data": stages(run, data, steps),
         "samples": samples(data),
         "changes": changes(measured, bench.lower),
         "losses": {k: n for k, n in view.counts().items() if n and k.startswith(("answers ", "verdicts "))},
@@ -251,10 +260,10 @@ def conclude(
     }
 
 
-def _kl(run: Run, line: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _kl(run: Run, line: Mapping[str, Any] | None, trained: str) -> dict[str, Any] | None:
     if line is None:
         return None
-    at = next(m for m in run.view().metrics("weights") if "kl" in m and m["step"] == line["stopped_at"])
+    at = next(m for m in run.view().metrics(trained) if "kl" in m and m["step"] == line["stopped_at"])
     return {"mean": at["kl"], "unit": "nats per answer"}
 
 

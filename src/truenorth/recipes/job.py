@@ -11,6 +11,7 @@ from truenorth.engine import Run
 from truenorth.judges import Judge
 from truenorth.measure import Item
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_asking import PLAINLY_ASKED, Asking
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row
 from truenorth.synth.revise import PLAINLY, Templates
@@ -71,6 +72,7 @@ class Job:
         bench: opened only to measure, after training: it may know what is true.
         inputs: files and settings that prompts and judges depend on, for the run's cache.
         templates: how the model is asked to critique and to revise, where settings ask for it.
+        asking: how the model is asked to judge answers itself.
         documents: hold the model to texts of its own.
         insist: train on a judge that fails its card.
         finish: adds what this kind of job has to say to the report; gets it, the run, both models and the scores.
@@ -86,6 +88,7 @@ class Job:
     inputs: Mapping[str, Any]
     adapter: Path | str | None = None
     templates: Templates = PLAINLY
+    asking: Asking = PLAINLY_ASKED
     documents: bool = True
     insist: bool = False
     finish: (

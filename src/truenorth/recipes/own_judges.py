@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from truenorth.base import find
 from truenorth.constitution import Constitution
-from truenorth.judges import EndpointJudge, Judge, RewardJudge, compile
-from truenorth.judges.compile import Compiled, ConstitutionJudge, run_check
+from truenorth.judges import EndpointJudge, Judge, RewardJudge, compile, read_labels
+from truenorth.judges.checks import Check
+from truenorth.judges.compile import Compiled, ConstitutionJudge, bind, run_check
 from truenorth.judges.text_classifier import TextClassifierJudge
 from truenorth.models.local import LocalModel
 from truenorth.recipes.counted import Counted
 from truenorth.recipes.job import Judges
 from truenorth.recipes.own_roles import Means, Role, classifier, labels_of
-from truenorth.recipes.trust import reward_card
+from truenorth.recipes.trust import measure_card, reward_card
 from truenorth.records import Group, Judgement, prompt_text
 
 Endpoint = Callable[[Sequence[str]], Judge]  # a judge of these principles
@@ -23,13 +23,13 @@ Endpoint = Callable[[Sequence[str]], Judge]  # a judge of these principles
 
 @dataclass(frozen=True)
 class Code:
-    """A function (prompt, answer) -> score in [0, 1] or None, as a judge."""
+    """A check, (prompt, answer) -> score in [0, 1] or None, as a judge."""
 
     name: str
-    function: Callable[..., float | None]
+    function: Check
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
-        found = [[run_check(self.function, prompt_text(g.prompt), t) for t in g.completions] for g in groups]
+        found = run_check(self.function, groups, says=prompt_text)
         return [[j._replace(judge=self.name) for j in group] for group in found]
 
 
@@ -79,7 +79,9 @@ def measuring_judges(
         if role.measures == "classifier":
             found[p.id] = classifier(role.named, means.folder(constitution), p.id)
         elif role.measures == "code":
-            found[p.id] = Code(role.named, find("truenorth.judges.checks", role.named))
+            found[p.id] = Code(
+                role.named, bind(role.named, {}, folder=means.folder(constitution), where=p.id)
+            )
         elif role.measures in ("measure", "judge"):
             found[p.id] = endpoints[role.measures]([p.id])
         elif role.measures == "labels":
@@ -118,7 +120,12 @@ def cards(
             card |= {"accuracy": measure.accuracy, "labels": measure.labels}
             card["note"] = "on labelled sentences that it was not fitted on"
         if isinstance(measure, Counted):
-            card["note"] = "an endpoint; not compared with people"
+            known = read_labels(labels, principle=name) if labels else []
+            card |= (
+                measure_card(measure, known)
+                if known
+                else {"note": "an endpoint; no labels to hold it against"}
+            )
     return made
 
 

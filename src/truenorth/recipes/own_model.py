@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from truenorth.models.local import LocalModel
 from truenorth.recipes.drift import drift
 from truenorth.recipes.job import Bench, Count, Job, Judges
 from truenorth.recipes.measuring import Measured
-from truenorth.recipes.own_inputs import Ready
+from truenorth.recipes.own_inputs import Own, Ready, ready
 from truenorth.recipes.own_judges import (
     Endpoint,
     endpoint_judge,
@@ -60,6 +61,14 @@ def own_job(made: Ready) -> Job:
         inputs=inputs,
         finish=partial(_finish, made),
     )
+
+
+def measuring_job(own: Own, *, items: int) -> Job:
+    """A job that measures only: every prompt of the file is a question, `items` of them a measure at most."""
+    made = ready(own)
+    split = made.split
+    whole = split._replace(test=[*split.test, *split.watched, *split.train])
+    return own_job(replace(made, split=whole, settings=replace(made.settings, items=items)))
 
 
 def _prompts(made: Ready, model: LocalModel, settings: Settings, count: Count) -> list[Row]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from truenorth.base import UserError, find
+from truenorth.base import UserError
 from truenorth.constitution import Constitution, Principle
 from truenorth.judges import compile, read_labels
+from truenorth.judges.foreign import foreign, source_file
 from truenorth.judges.reward import Label, check_labels
 from truenorth.judges.text_classifier import TextClassifierJudge
 
@@ -106,7 +107,7 @@ def _role(p: Principle, means: Means, constitution: Constitution) -> Role:
     if p.measured_by and p.measured_by in p.code:
         if not means.allow_code:
             raise UserError(f"names code ({p.measured_by})", where=where, fix="--allow-code")
-        find("truenorth.judges.checks", p.measured_by, where=where)
+        foreign(p.measured_by, folder=means.folder(constitution), where=where)
         return Role(trains, "code", p.measured_by)
     if means.measure:
         return Role(trains, "measure", means.measure)
@@ -136,4 +137,7 @@ def files_of(constitution: Constitution, means: Means) -> list[Path]:
     ]
     kinds = [(p.measured_by or "").partition(":") for p in constitution.principles]
     named += [rest.partition("?")[0] for kind, _, rest in kinds if kind == "classifier"]
-    return [means.folder(constitution) / name for name in dict.fromkeys(named)]
+    folder = means.folder(constitution)
+    modules = [name.partition(":")[0] for p in constitution.principles for name in p.code]
+    sources = [source_file(module, folder) for module in dict.fromkeys(modules)]
+    return [folder / name for name in dict.fromkeys(named)] + [path for path in sources if path]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from truenorth.base import UserError
+from truenorth.base import UserError, names
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Settings:
         cut: keep answers that were cut at max_tokens (models that continue text); otherwise they are dropped.
         margin: least difference of score between a chosen and a rejected answer, in [0, 1].
         likeness: share of words from which two answers are too alike to be a pair; the better one is kept.
-        objective: what the pairs are learned with: "sft" on the chosen, or "dpo".
+        objective: what the pairs are learned with: "sft" on the chosen, "dpo", or another one of pairs with the
+            method's own settings.
         beta, sft: of DPO, and the weight of its likelihood term.
         keep: weight of the KL anchor on the model's own good answers.
         documents: weight of the KL anchor on the model's own documents.
@@ -60,5 +61,9 @@ class Settings:
         for name in ("prompts", "samples", "max_tokens", "steps", "batch", "evaluations", "items"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}", where="settings", expected="1 or more")
-        if self.objective not in ("sft", "dpo"):
-            raise UserError(f"objective {self.objective!r}", where="settings", expected="sft or dpo")
+        if self.objective not in names("truenorth.learn.objectives"):
+            raise UserError(
+                f"no objective {self.objective!r}",
+                where="settings",
+                expected="sft, dpo, or another one of pairs",
+            )

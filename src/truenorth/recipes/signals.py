@@ -13,20 +13,13 @@ from truenorth.judges._prompts import neutralise
 from truenorth.judges.checks._text import words
 from truenorth.models import Model
 from truenorth.recipes.settings import Settings
-from truenorth.records import Group, Judgement, Message, Prompt, Row, Source
+from truenorth.records import Group, Judgement, Prompt, Row, Source
 from truenorth.synth import Templates, revise
+from truenorth.synth.guided import with_guidance
 
 Count = Callable[[str, int], None]
 PLAIN, REVISED, UNBIASED = "plain", "revised", "unbiased"
 NOTES = {UNBIASED: "to the question without the user's opinion"}
-
-
-def with_guidance(prompt: Prompt, guidance: str) -> list[Message]:
-    """The prompt under a guideline in the system turn (a system turn that is there is kept below it)."""
-    turns: list[Message] = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-    own = [m["content"] for m in turns if m["role"] == "system"]
-    system: Message = {"role": "system", "content": "\n".join([guidance, *own])}
-    return [system, *(m for m in turns if m["role"] != "system")]
 
 
 def answer(

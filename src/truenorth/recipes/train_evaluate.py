@@ -139,6 +139,7 @@ def _numbers(
 
 
 def as_rows(numbers: Sequence[Mapping[str, float]], who: str) -> list[Row]:
+    """Numbers of evaluated examples as rows of a run."""
     return [Row({"item": i, **one}, Source(producer="evaluate", model=who)) for i, one in enumerate(numbers)]
 
 
@@ -192,4 +193,5 @@ def flat(found: Mapping[str, Estimate]) -> dict[str, float]:
 
 
 def reference_of(model: LocalModel, examples: Sequence[Example], needed: bool) -> Logps | None:
+    """What the reference says of the examples, where the objective asks for it."""
     return token_logps(model, examples) if needed and examples else None

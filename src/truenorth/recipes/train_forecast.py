@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from truenorth.engine import duration
 from truenorth.learn.data.finding import some
+from truenorth.learn.order import CPU_TOKENS
 from truenorth.recipes.forecast import LAYER_S, START_MIB, START_S, flops_a_second
 from truenorth.recipes.train_inputs import Ready
-
-TRAINED_TOKENS = 1024  # of one forward pass on a CPU; the loop's default
 
 
 class TrainForecast(NamedTuple):
@@ -34,7 +33,7 @@ def forecast(made: Ready) -> TrainForecast:
     cpu_s += (3 * tokens + reference + looked_at) * layers_s
     weights = 4 * look.parameters / 2**20
     trains = 0.02 * weights if s.use_peft else weights
-    passes = s.micro_tokens or TRAINED_TOKENS
+    passes = s.micro_tokens or CPU_TOKENS
     widest = max((len(e.prompt) + sum(map(len, e.completions)) for e in made.examples), default=0)
     states = 16 * max(passes, widest) * look.cache_bytes / 2**20  # what the backward pass keeps, about
     memory = START_MIB + weights + 3 * trains + states + (weights if s.ref_model else 0)

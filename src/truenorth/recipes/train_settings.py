@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache, partial
-from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from truenorth.base import UserError
-from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS, OBJECTIVES, OFF, SETTINGS
+from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS, OBJECTIVES, OFF
+from truenorth.recipes.train_objective import by_loss_type, objective_parameters, own_name
+from truenorth.recipes.train_values import read_value
 
 OPTIMIZERS = {
     "adamw": "adamw",
@@ -130,9 +129,7 @@ AT_LEAST: dict[str, float] = {
 ABOVE = ("learning_rate", "num_train_epochs", "max_grad_norm", "eval_steps")
 
 
-def settings_from(
-    objective: str, given: Mapping[str, Any], *, allow_code: bool = False
-) -> tuple[TrainSettings, list[str]]:
+def settings_from(objective: str, given: Mapping[str, Any]) -> tuple[TrainSettings, list[str]]:
     """Settings, and a line for each argument that was given without need.
 
     Args:
@@ -152,7 +149,7 @@ def settings_from(
     settings: dict[str, Any] = {}
     notes: list[str] = []
     for name, value in own.items():
-        theirs = _objective_name(name, takes)
+        theirs = own_name(name, takes)
         if name in hints() and name not in ("objective", "objective_settings"):
             values[name] = read_value(name, value, hints()[name])
         elif theirs is not None:
@@ -169,38 +166,6 @@ def settings_from(
     return made, notes
 
 
-@cache
-def hints() -> dict[str, Any]:
-    return get_type_hints(TrainSettings)
-
-
-def known_names(takes: Mapping[str, Any] = {}) -> list[str]:
-    """Every name that is understood, for suggestions."""
-    mine = [f.name for f in fields(TrainSettings) if f.name not in ("objective", "objective_settings")]
-    return [*mine, *takes, *ALIASES, "loss_type", "loss_weights", *NEEDLESS, *CANNOT]
-
-
-def unknown(name: str, objective: str, takes: Mapping[str, Any]) -> UserError:
-    near = difflib.get_close_matches(name, known_names(takes), n=1, cutoff=0.6)
-    fix = f"did you mean --{near[0]}?" if near else "see truenorth train --help"
-    about = (
-        f"; {objective} has the settings {', '.join(takes)}" if takes else f"; {objective} has no settings"
-    )
-    return UserError(f"no argument {name!r}{about if not near else ''}", where=f"--{name}", fix=fix)
-
-
-def objective_parameters(objective: str) -> dict[str, Any]:
-    """The keyword-only parameters of an objective and their types."""
-    from truenorth.learn.coupling import load_objective
-
-    function = load_objective(objective, where="objective")
-    if isinstance(function, partial):
-        function = function.func
-    types = get_type_hints(function)
-    settings = getattr(function, "__kwdefaults__", None) or {}
-    return {name: types.get(name, type(value)) for name, value in settings.items()}
-
-
 def bound(settings: TrainSettings) -> Any:
     """The objective with its settings, as a task takes it."""
     from truenorth.learn.coupling import load_objective
@@ -213,112 +178,26 @@ def bound(settings: TrainSettings) -> Any:
     )
 
 
-def _objective_name(name: str, takes: Mapping[str, Any]) -> str | None:
-    """Our name of an objective's setting that TRL calls otherwise."""
-    from truenorth.learn.trl_names import ARGUMENTS
-
-    if name in takes:
-        return name
-    ours = {**ARGUMENTS, **SETTINGS}.get(name)
-    return ours if ours in takes else None
+@cache
+def hints() -> dict[str, Any]:
+    """The types of the settings, by name."""
+    return get_type_hints(TrainSettings)
 
 
-def by_loss_type(objective: str, loss: Any, weights: Any) -> tuple[str, dict[str, Any]]:
-    """The objective that TRL's trainer of that name has under `loss_type`; several with weights are a mixture.
-
-    Raises:
-        UserError: the trainer has no such loss.
-    """
-    from truenorth.learn.trl_names import CPO_LOSS_TYPES, DPO_LOSS_TYPES, KTO_LOSS_TYPES, TPO_LOSS_TYPES
-
-    types = {
-        "dpo": DPO_LOSS_TYPES,
-        "kto": KTO_LOSS_TYPES,
-        "cpo": CPO_LOSS_TYPES,
-        "tpo": TPO_LOSS_TYPES,
-        "sft": {"nll": "sft", "dft": "dft"},
-        "orpo": {"orpo": "orpo"},
-    }.get(objective)
-    if types is None:
-        raise UserError(
-            f"{objective} has no loss types",
-            where="--loss_type",
-            fix=f"name the objective: truenorth train {loss}",
-        )
-    names = _listed(loss)
-    for name in names:
-        if name not in types:
-            near = difflib.get_close_matches(name, types, n=1, cutoff=0.5)
-            raise UserError(
-                f"no loss type {name!r} of {objective}",
-                where="--loss_type",
-                expected="one of " + ", ".join(types),
-                fix=f"did you mean {near[0]}?" if near else "",
-            )
-    if len(names) == 1:
-        return types[names[0]], {}
-    sizes = [float(w) for w in _listed(weights)] if weights is not None else [1.0] * len(names)
-    if len(sizes) != len(names):
-        raise UserError(f"{len(sizes)} weights for {len(names)} losses", where="--loss_weights")
-    return "mixture", {"losses": {types[n]: w for n, w in zip(names, sizes)}}
+def known_names(takes: Mapping[str, Any] = {}) -> list[str]:
+    """Every name that is understood, for suggestions."""
+    mine = [f.name for f in fields(TrainSettings) if f.name not in ("objective", "objective_settings")]
+    return [*mine, *takes, *ALIASES, "loss_type", "loss_weights", *NEEDLESS, *CANNOT]
 
 
-def _listed(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return value.replace(",", " ").strip("[] ").split()
-    return [str(v) for v in value] if isinstance(value, (list, tuple)) else [str(value)]
-
-
-def read_value(name: str, value: Any, hint: Any) -> Any:
-    """A value from the command line (text) or YAML as the type that an argument has.
-
-    Raises:
-        UserError: it is not of that type.
-    """
-    where = f"--{name}"
-    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
-        if NoneType in options:
-            return None
-        raise UserError("no value", where=where, expected=_words(options[0]))
-    kind = next(o for o in options if o is not NoneType)
-    if get_origin(kind) is Literal:
-        if value is False and "no" in get_args(kind):  # YAML reads a bare no as false
-            return "no"
-        if value not in get_args(kind):
-            near = difflib.get_close_matches(str(value), get_args(kind), n=1)
-            fix = f"did you mean {near[0]}?" if near else ""
-            raise UserError(
-                f"{value!r}", where=where, expected="one of " + ", ".join(get_args(kind)), fix=fix
-            )
-        return value
-    if get_origin(kind) is tuple:
-        return tuple(_listed(value))
-    if kind is bool:
-        known = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
-        if str(value).lower() not in known:
-            raise UserError(f"{value!r}", where=where, expected="true or false")
-        return known[str(value).lower()]
-    if kind in (int, float):
-        return _number(kind, value, where)
-    if isinstance(kind, type) and issubclass(kind, str):
-        return str(value)
-    return value  # mappings of an objective, as YAML gives them
-
-
-def _number(kind: type, value: Any, where: str) -> int | float:
-    expected = "a whole number" if kind is int else "a number"
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{value!r} is not {expected}", where=where, expected=expected) from error
-    if not math.isfinite(number) or (kind is int and number != int(number)) or isinstance(value, bool):
-        raise UserError(f"{value!r} is not {expected}", where=where, expected=expected)
-    return int(number) if kind is int else number
-
-
-def _words(kind: Any) -> str:
-    return {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "text")
+def unknown(name: str, objective: str, takes: Mapping[str, Any]) -> UserError:
+    """What to say of an argument that nobody knows, with the nearest one that somebody does."""
+    near = difflib.get_close_matches(name, known_names(takes), n=1, cutoff=0.6)
+    fix = f"did you mean --{near[0]}?" if near else "see truenorth train --help"
+    about = (
+        f"; {objective} has the settings {', '.join(takes)}" if takes else f"; {objective} has no settings"
+    )
+    return UserError(f"no argument {name!r}{about if not near else ''}", where=f"--{name}", fix=fix)
 
 
 def _check(s: TrainSettings) -> None:
@@ -347,25 +226,6 @@ def _check(s: TrainSettings) -> None:
         )
     if s.eval_strategy == "steps" and s.eval_steps is None:
         raise UserError("eval_strategy is steps", where="--eval_strategy", fix="add --eval_steps N")
-
-
-def from_yaml(path: str | Path) -> dict[str, Any]:
-    """Arguments of a YAML file, dashes or underscores.
-
-    Raises:
-        UserError: it cannot be read, or is not a mapping.
-    """
-    import yaml
-
-    try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
-    except yaml.YAMLError as error:
-        raise UserError(f"not YAML ({str(error).splitlines()[0]})", where=str(path)) from error
-    if not isinstance(found, dict):
-        raise UserError("not a mapping", where=str(path), expected="lines such as learning_rate: 1e-6")
-    return {str(name).replace("-", "_"): value for name, value in found.items()}
 
 
 def default_rate(objective: str, coupling: str, parameters: int, *, lora: bool) -> float:

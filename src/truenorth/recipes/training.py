@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from truenorth.base import write_bytes, write_json
+from truenorth.base import UserError, write_bytes, write_json
 from truenorth.judges import Judge
 from truenorth.learn import Example, Lora, Task, fit
+from truenorth.learn.coupling import load_objective, needs
 from truenorth.learn.objectives.dpo import dpo
 from truenorth.models.encoding import Pair
 from truenorth.models.local import LocalModel
@@ -45,11 +46,17 @@ def tasks_of(model: LocalModel, data: Sequence[Row], texts: Sequence[str], setti
     tasks = [
         Task(
             "pairs",
-            encoded(model, pairs, settings.objective == "dpo"),
+            encoded(model, pairs, settings.objective != "sft"),
             objective(settings),
             batch=settings.batch,
         )
     ]
+    return tasks + anchors(model, keeps, texts, settings)
+
+
+def anchors(model: LocalModel, keeps: Sequence[Row], texts: Sequence[str], settings: Settings) -> list[Task]:
+    """The KL anchors alone: on answers to keep, and on the model's own documents."""
+    tasks = []
     if keeps and settings.keep:
         tasks.append(Task("keep", encoded(model, keeps, False), "kl_anchor", settings.keep, settings.batch))
     if texts and settings.documents:
@@ -60,7 +67,21 @@ def tasks_of(model: LocalModel, data: Sequence[Row], texts: Sequence[str], setti
 
 
 def objective(settings: Settings) -> Any:
-    return "sft" if settings.objective == "sft" else partial(dpo, beta=settings.beta, sft=settings.sft)
+    """What the pairs are learned with: imitation, DPO with some imitation beside it, or another objective of pairs.
+
+    Raises:
+        UserError: one of another kind, or one that asks for columns which pairs do not have.
+    """
+    if settings.objective == "sft":
+        return "sft"
+    if settings.objective == "dpo":
+        return partial(dpo, beta=settings.beta, sft=settings.sft)
+    found = load_objective(settings.objective)
+    need = needs(found)
+    if need.coupling != "pair" or set(need.columns) - set(need.optional) or need.models:
+        what = f"objective {settings.objective!r} does not learn from pairs alone"
+        raise UserError(what, where="settings", expected="sft, dpo, ipo, hinge or another one of pairs")
+    return found
 
 
 def encoded(model: LocalModel, rows: Sequence[Row], paired: bool) -> list[Example]:

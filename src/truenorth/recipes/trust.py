@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from truenorth.base import UserError
-from truenorth.judges import RewardJudge
+from truenorth.judges import Judge, RewardJudge
 from truenorth.judges.card import card_of_scores, passes
 from truenorth.judges.reward import Label
+from truenorth.records import Group
 from truenorth.stats import Estimate
 
 
@@ -25,6 +26,20 @@ def reward_card(judge: RewardJudge, labels: Sequence[Label], role: str) -> dict[
         "labels": out.n,
         "passed": passed,
         "note": f"on labels that it was not fitted on: {why}",
+    }
+
+
+def measure_card(judge: Judge, labels: Sequence[Label]) -> dict[str, Any]:
+    """What people's labels say of a judge that measures; it was fitted on none of them."""
+    groups = [Group(prompt, [answer]) for prompt, answer, _ in labels]
+    scores = [found[0].score for found in judge.judge(groups)]
+    made = card_of_scores(judge.name, scores, labels)
+    ok, why = passes(made)
+    return {
+        "accuracy": Estimate(**made["accuracy"]),
+        "kappa": Estimate(**made["kappa"]),
+        "labels": made["n"],
+        "note": f"held against people's labels it {'passes' if ok else 'fails'}: {why}",
     }
 
 

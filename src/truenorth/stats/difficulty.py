@@ -2,11 +2,13 @@
 
 Sources: Dubois et al. (2024), section 3: one number an instruction, shared by all models, enters the logistic
 model of every one; fitted here by turns, models' weights and instructions' numbers, each with a Gaussian prior.
+A model's own preferences take no part in the difficulties that it is measured against: else they explain
+themselves, and difficulty seems worth a seventh more than it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +20,14 @@ from truenorth.stats.length_control import RIDGE, fit
 
 
 class Difficulty(NamedTuple):
-    """`hard_N`: (n,) one number an instruction. `shared`: the mean effects over models, for `controlled`."""
+    """Numbers of standard deviation 1, higher where models win more often.
+
+    `hard_N`: (n,) from all models, for a further one. `without`: model -> (n,) from all others, for the model itself.
+    `shared`: the mean effects over models, for `controlled`.
+    """
 
     hard_N: Floats
+    without: dict[str, Floats]
     shared: dict[str, float]
 
 
@@ -31,23 +38,65 @@ def difficulties(
     precision: float = 10.0,
     rounds: int = 12,
 ) -> Difficulty:
-    """Difficulties of standard deviation 1, and what style and difficulty are worth to models on average.
+    """Difficulties, and what style and difficulty are worth to models on average.
 
     Args:
-        preference: model -> (n,) preferences, the same instructions in the same order, in [0, 1].
+        preference: model -> (n,) preferences, the same instructions in the same order, in [0, 1]; two models at least.
         style: model -> (n,) length feature.
         precision: of a model's effects around those shared, 1 / variance.
     """
+    if len(preference) < 2:
+        raise ValueError(f"{len(preference)} model; difficulty is told from two or more")
     y_MN, f_MN = _matrix(preference), np.stack([values_of(style[name]) for name in preference])
-    hard_N = _standard(special.logit(np.clip(y_MN.mean(0), 0.02, 0.98)))
+    models = np.arange(len(y_MN))
+    hard_MN = np.tile(_standard(special.logit(np.clip(y_MN.mean(0), 0.02, 0.98))), (len(models), 1))
     ridge, centre = np.array([precision, precision, RIDGE]), np.array([-1.0, 1.0, 0.0])
-    ones_N = np.ones(len(hard_N))
+    ones_N = np.ones(y_MN.shape[1])
     for _ in range(rounds):
-        designs = (np.stack([f_N, hard_N, ones_N], axis=1) for f_N in f_MN)
+        designs = (np.stack([f_N, hard_N, ones_N], axis=1) for f_N, hard_N in zip(f_MN, hard_MN))
         weight_M3 = np.stack([fit(x_N3, y_N, ridge, centre) for x_N3, y_N in zip(designs, y_MN)])
         centre = np.append(weight_M3[:, :2].mean(0), 0.0)
-        hard_N = _standard(_hardness(y_MN, f_MN, weight_M3, hard_N, prior=1.0, steps=3))
-    return Difficulty(hard_N, {"length": float(centre[0]), "difficulty": float(centre[1])})
+        for m in models:
+            rest = models != m
+            hard_MN[m] = _standard(
+                _hardness(y_MN[rest], f_MN[rest], weight_M3[rest], hard_MN[m], prior=1.0, steps=3)
+            )
+    hard_N = _standard(_hardness(y_MN, f_MN, weight_M3, hard_MN.mean(0), prior=1.0, steps=10))
+    shared = {"length": float(centre[0]), "difficulty": float(centre[1])}
+    return Difficulty(hard_N, dict(zip(preference, hard_MN)), shared)
+
+
+def length_effect(
+    preference: Sequence[ArrayLike],
+    style: Sequence[ArrayLike],
+    hard: Sequence[ArrayLike],
+    group: Sequence[str],
+) -> float:
+    """What length is worth in log-odds, from models that were told to be brief and to be wordy.
+
+    Such versions of one model know the same, so that one strength is fitted for both and length must explain what
+    differs. It is the place of the two gamed baselines in AlpacaEval 2, for data that has none. Pass it as
+    `towards={"length": ...}` of `controlled`.
+
+    Args:
+        preference, style, hard: of each version, (n,): preferences in [0, 1], its length feature, and the
+            difficulties of the same instructions.
+        group: the model that each is a version of.
+
+    Raises:
+        ValueError: no model has two versions.
+    """
+    if len(set(group)) == len(group):
+        raise ValueError(f"no model in {list(group)} has two versions")
+    names = list(dict.fromkeys(group))
+    rows, won = [], []
+    for y, f, h, name in zip(preference, style, hard, group, strict=True):
+        won.append(values_of(y))
+        same_NG = np.tile([float(name == one) for one in names], (len(won[-1]), 1))
+        rows.append(np.column_stack([values_of(f), values_of(h), same_NG]))
+    x_NF = np.concatenate(rows)
+    ridge_F = np.full(x_NF.shape[1], RIDGE)
+    return float(fit(x_NF, np.concatenate(won), ridge_F, np.zeros_like(ridge_F))[0])
 
 
 def difficulties_given(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from truenorth.judges._prompts import asked
 from truenorth.records import Prompt, Row, prompt_text
 
 
@@ -46,3 +47,16 @@ def row_prompt(row: Row) -> Prompt:
 def row_text(row: Row) -> str:
     """The words of a row's prompt."""
     return prompt_text(row_prompt(row))
+
+
+def last_turn(row: Row) -> str:
+    """What the user said last; of a plain prompt, all of it."""
+    prompt = row_prompt(row)
+    if isinstance(prompt, str):
+        return prompt
+    return next((m["content"] for m in reversed(prompt) if m["role"] == "user"), asked(prompt))
+
+
+def like(row: Row, text: str) -> Prompt:
+    """A new prompt in the shape of a row's: plain text, or one turn of a user."""
+    return text if isinstance(row_prompt(row), str) else [{"role": "user", "content": text}]

@@ -6,7 +6,10 @@ Source: Xu et al., "Magpie: Alignment Data Synthesis from Scratch by Prompting A
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+from jinja2 import TemplateError
 
 from truenorth.base import UserError
 from truenorth.models.protocol import Model, Tick
@@ -23,18 +26,23 @@ class Opening(NamedTuple):
     end: str  # what ends the turn; "" if the template writes nothing after it
 
 
-def user_opening(tokenizer: Any, *, system: str | None = None) -> Opening:
-    """Found by rendering a marker as the user's turn.
+def user_opening(tokenizer: Any, *, system: str | None = None, before: Sequence[Message] = ()) -> Opening:
+    """Found by rendering a marker as the user's turn, after a system turn and what was said `before`.
 
     Raises:
-        UserError: the tokenizer has no chat template, or the template changes the user's words.
+        UserError: the tokenizer has no chat template, or the template changes the user's words, or does not
+            take these turns.
     """
     if not getattr(tokenizer, "chat_template", None):
         what = "the model has no chat template, so it cannot ask its own questions"
         raise UserError(what, fix="give prompts with --prompts FILE")
     turns: list[Message] = [{"role": "system", "content": system}] if system is not None else []
-    turns.append({"role": "user", "content": MARK})
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=False)
+    turns += [*before, {"role": "user", "content": MARK}]
+    try:
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=False)
+    except TemplateError as error:
+        what = f"the chat template does not take these turns ({error})"
+        raise UserError(what, fix="ask for prompts as a list") from error
     prefix, found, after = text.partition(MARK)
     if not found:
         raise UserError("the chat template changes the user's words", fix="give prompts with --prompts FILE")

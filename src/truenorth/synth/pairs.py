@@ -3,60 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 from truenorth.base import UserError, seed_of
-from truenorth.records import Judgement, Row, Source
-from truenorth.synth.answers import answer_text, as_answer
-from truenorth.synth.dedupe import normalise
-from truenorth.synth.filters import Filtered, filtered, row_prompt
+from truenorth.judges import Judge
+from truenorth.judges._prompts import plain_key
+from truenorth.records import Judgement, Prompt, Row, Source
+from truenorth.synth.answers import as_answer
+from truenorth.synth.asking import gathered
+from truenorth.synth.candidates import Candidate, candidates, coupled, decided_by, judged
+from truenorth.synth.filters import Filtered, row_prompt
 
 
-class Candidate(NamedTuple):
-    """A completion that has a score."""
-
-    score: float
-    text: str
-    row: Row
-    judgement: Judgement
-
-
-def candidates(rows: Sequence[Row], judgements: Sequence[Judgement], *, seed: int) -> list[Candidate]:
-    """Scored, distinct, non-empty completions, best first; equal scores in an order drawn by seed.
-
-    Of equal texts the first by row id stays; their scores should not differ, and where they do (a judge that
-    does not repeat itself) the text is left out.
-    """
-    found: dict[str, list[Candidate]] = {}
-    for row, judgement in zip(rows, judgements, strict=True):
-        text = answer_text(row.data["completion"])
-        if judgement.score is not None and text.strip():
-            one = Candidate(judgement.score, text, row, judgement)
-            found.setdefault(normalise(text) or text, []).append(one)
-    steady = [
-        min(same, key=lambda c: c.row.id) for same in found.values() if len({c.score for c in same}) == 1
-    ]
-    return sorted(steady, key=lambda c: (-c.score, seed_of(seed, c.text)))
-
-
-def decided_by(chosen: Judgement, rejected: Judgement) -> str | None:
-    """The principle that set two completions apart; "" for judges without principles, None if none did.
-
-    Among principles that answered for both, the one that decided on the rejected answer if it prefers the
-    chosen one, else the one that prefers it most. An abstention on one side is no reason to prefer the other.
-    """
-    if not chosen.parts or not rejected.parts:
-        return rejected.principle or chosen.principle
-    better = {p.principle: p.score for p in chosen.parts if p.score is not None}
-    gaps = {
-        p.principle: better[p.principle] - p.score
-        for p in rejected.parts
-        if p.score is not None and p.principle in better
-    }
-    if gaps.get(rejected.principle, 0.0) > 0:
-        return rejected.principle
-    best = max(gaps, key=lambda name: gaps[name], default=None)
-    return best if best is not None and gaps[best] > 0 else None
+def as_pair(prompt: Prompt, chosen: str, rejected: str, source: Source, **columns: Any) -> Row:
+    """A preference row in TRL's shape, with further columns beside."""
+    sides = {"chosen": as_answer(prompt, chosen), "rejected": as_answer(prompt, rejected)}
+    return Row({"prompt": prompt, **sides, **columns}, source)
 
 
 def pairs_from_scores(
@@ -66,6 +28,7 @@ def pairs_from_scores(
     *,
     margin: float = 0.0,
     max_pairs: int = 1,
+    near_length: float = 0.0,
     seed: int = 0,
     constitution: str = "",
 ) -> Filtered:
@@ -74,57 +37,95 @@ def pairs_from_scores(
 
     Parents of a pair are its prompt and both completions. The order of completions does not matter. Reasons,
     one for each prompt without a pair: "no scores", "one answer" (only one scored, distinct one), "tie"
-    (within the margin), "not comparable" (the difference is an abstention's).
+    (within the margin), "lengths differ", "not comparable" (the difference is an abstention's).
 
     Args:
         margin: the least difference, exclusive; 0 drops exact ties only.
         max_pairs: most pairs a prompt.
+        near_length: where above 0, a rejected answer is the one nearest in length to its chosen one among those
+            that are worse by the margin, and the longer of the two has at most so many times the other's words.
 
     Raises:
-        UserError: a negative margin, or no pairs asked for.
+        UserError: a negative margin, no pairs asked for, or a ratio of lengths below 1.
     """
-    if margin < 0 or max_pairs < 1:
-        what = f"margin {margin}, max_pairs {max_pairs}"
-        raise UserError(what, where="pairs", expected="margin >= 0 and max_pairs >= 1")
-    kept, reasons = [], []
+    _check(margin, max_pairs, near_length)
+    made: list[Row | str] = []
     for prompt, rows, verdicts in zip(prompts, completions, judgements, strict=True):
         ranked = candidates(rows, verdicts, seed=seed_of(seed, prompt.id))
-        couples = list(zip(ranked, reversed(ranked)))[: len(ranked) // 2]
-        apart = [(a, b) for a, b in couples if a.score - b.score > margin]
-        made = [
-            pair_row(prompt, a, b, principle, seed=seed, constitution=constitution)
-            for a, b in apart
-            if (principle := decided_by(a.judgement, b.judgement)) is not None
-        ]
-        kept += made[:max_pairs]
-        if not made:
-            scored = "not comparable" if apart else "tie" if couples else "one answer"
-            reasons.append(scored if ranked else "no scores")
-    return filtered(kept, reasons)
-
-
-def pair_row(
-    prompt: Row, chosen: Candidate, rejected: Candidate, principle: str, *, seed: int, constitution: str
-) -> Row:
-    asked = row_prompt(prompt)
-    return Row(
-        {
-            "prompt": asked,
-            "chosen": as_answer(asked, chosen.text),
-            "rejected": as_answer(asked, rejected.text),
-            "score_chosen": chosen.score,
-            "score_rejected": rejected.score,
-        },
-        Source(
-            "pairs",
-            model=chosen.row.source.model,
-            judge=chosen.judgement.judge,
-            principle=principle,
-            constitution=constitution,
+        made += _pairs(
+            row_prompt(prompt),
+            (prompt.id,),
+            *coupled(ranked, margin, near_length),
+            most=max_pairs,
             seed=seed,
-            parents=(prompt.id, chosen.row.id, rejected.row.id),
-        ),
-    )
+            constitution=constitution,
+        )
+    return gathered(made)
+
+
+def pairs_from_judge(
+    rows: Sequence[Row],
+    judge: Judge,
+    *,
+    margin: float = 0.0,
+    max_pairs: int = 1,
+    near_length: float = 0.0,
+    seed: int = 0,
+    constitution: str = "",
+) -> Filtered:
+    """`pairs_from_scores` of answers in any order (rows prompt, completion), grouped by prompt and judged here.
+
+    With a judge made of the model that answered this is self-judgment. Parents of a pair are its two answers.
+    """
+    _check(margin, max_pairs, near_length)
+    made: list[Row | str] = []
+    for group, verdicts in judged(rows, judge):
+        asked = row_prompt(group[0])
+        ranked = candidates(group, verdicts, seed=seed_of(seed, plain_key(asked)))
+        made += _pairs(
+            asked,
+            (),
+            *coupled(ranked, margin, near_length),
+            most=max_pairs,
+            seed=seed,
+            constitution=constitution,
+        )
+    return gathered(made)
+
+
+def _check(margin: float, max_pairs: int, near_length: float) -> None:
+    if margin < 0 or max_pairs < 1 or 0 < near_length < 1 or near_length < 0:
+        what = f"margin {margin}, max_pairs {max_pairs}, near_length {near_length}"
+        raise UserError(what, where="pairs", expected="margin >= 0, max_pairs >= 1, near_length 0 or >= 1")
+
+
+def _pairs(
+    prompt: Prompt,
+    parents: tuple[str, ...],
+    couples: Sequence[tuple[Candidate, Candidate]],
+    reason: str,
+    *,
+    most: int,
+    seed: int,
+    constitution: str,
+) -> list[Row | str]:
+    """The first `most` couples that a principle set apart, as rows; else the reason why there is none."""
+    rows: list[Row | str] = []
+    for chosen, rejected in couples:
+        principle = decided_by(chosen.judgement, rejected.judgement)
+        if principle is not None:
+            source = Source(
+                "pairs",
+                model=chosen.row.source.model,
+                judge=chosen.judgement.judge,
+                principle=principle,
+                constitution=constitution,
+                seed=seed,
+                parents=(*parents, chosen.row.id, rejected.row.id),
+            )
+            scores = {"score_chosen": chosen.score, "score_rejected": rejected.score}
+            rows.append(as_pair(prompt, chosen.text, rejected.text, source, **scores))
+    return rows[:most] or [reason or "not comparable"]
 
 
 def best_answers(
@@ -140,23 +141,43 @@ def best_answers(
 
     Reasons: "no scores", "too low".
     """
-    kept, reasons = [], []
+    made: list[Row | str] = []
     for prompt, rows, verdicts in zip(prompts, completions, judgements, strict=True):
         ranked = candidates(rows, verdicts, seed=seed_of(seed, prompt.id))
-        if not ranked or ranked[0].score < at_least:
-            reasons.append("too low" if ranked else "no scores")
-            continue
-        best = ranked[0]
-        asked = row_prompt(prompt)
-        source = Source(
-            "best",
-            model=best.row.source.model,
-            judge=best.judgement.judge,
-            principle=best.judgement.principle,
-            constitution=constitution,
-            seed=seed,
-            parents=(prompt.id, best.row.id),
-        )
-        data = {"prompt": asked, "completion": as_answer(asked, best.text), "score": best.score}
-        kept.append(Row(data, source))
-    return filtered(kept, reasons)
+        made.append(_best(row_prompt(prompt), (prompt.id,), ranked, at_least, seed, constitution))
+    return gathered(made)
+
+
+def best_from_judge(
+    rows: Sequence[Row], judge: Judge, *, at_least: float = 0.5, seed: int = 0, constitution: str = ""
+) -> Filtered:
+    """`best_answers` of answers in any order (rows prompt, completion), grouped by prompt and judged here."""
+    made: list[Row | str] = []
+    for group, verdicts in judged(rows, judge):
+        asked = row_prompt(group[0])
+        ranked = candidates(group, verdicts, seed=seed_of(seed, plain_key(asked)))
+        made.append(_best(asked, (), ranked, at_least, seed, constitution))
+    return gathered(made)
+
+
+def _best(
+    prompt: Prompt,
+    parents: tuple[str, ...],
+    ranked: Sequence[Candidate],
+    at_least: float,
+    seed: int,
+    constitution: str,
+) -> Row | str:
+    if not ranked or ranked[0].score < at_least:
+        return "too low" if ranked else "no scores"
+    best = ranked[0]
+    source = Source(
+        "best",
+        model=best.row.source.model,
+        judge=best.judgement.judge,
+        principle=best.judgement.principle,
+        constitution=constitution,
+        seed=seed,
+        parents=(*parents, best.row.id),
+    )
+    return Row({"prompt": prompt, "completion": as_answer(prompt, best.text), "score": best.score}, source)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from truenorth.judges._prompts import asked, replace_last_user
+from truenorth.judges._prompts import replace_last_user
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Message, Row, Source
 from truenorth.synth.dedupe import normalise
-from truenorth.synth.filters import Filtered, filtered, row_prompt
+from truenorth.synth.filters import Filtered, filtered, last_turn, row_prompt
 
 TEMPLATE = "Say this in other words, and nothing else:\n{prompt}"
 Accept = Callable[[str, str], bool]
@@ -36,12 +36,12 @@ def rephrase(
         accept: of the old and the new text; for example that numbers are kept.
     """
     requests: list[list[Message]] = [
-        [{"role": "user", "content": template.replace("{prompt}", _last_turn(row))}] for row in rows
+        [{"role": "user", "content": template.replace("{prompt}", last_turn(row))}] for row in rows
     ]
     answers = model.sample(requests, n, max_tokens=max_tokens, temperature=temperature, seed=seed, tick=tick)
     made, reasons = [], []
     for row, group in zip(rows, answers, strict=True):
-        old = _last_turn(row)
+        old = last_turn(row)
         for one in group:
             new = one.text.strip().strip('"')
             if one.finish in ("error", "length"):
@@ -61,10 +61,3 @@ def rephrase(
 
 def _instead(new: str, old: str) -> str:
     return new
-
-
-def _last_turn(row: Row) -> str:
-    prompt = row_prompt(row)
-    if isinstance(prompt, str):
-        return prompt
-    return next((m["content"] for m in reversed(prompt) if m["role"] == "user"), asked(prompt))

@@ -21,6 +21,7 @@ def gram_of_changes(blocks: Blocks) -> np.ndarray:
 
 
 def dots(arrays) -> np.ndarray:
+    """(N, N) float64 dot products of N arrays."""
     xp = library(arrays[0])
     flat = xp.stack([double(array).reshape(-1) for array in arrays])
     return to_numpy(flat @ flat.T)

@@ -47,10 +47,16 @@ def thinned(
     return kept
 
 
+def even(density: Sequence[float]) -> Chances:
+    """DARE's chances: the same for every change of a model."""
+    return lambda change, i: float(density[i])
+
+
 def merged(
     tensors: Sequence[Array], base: Array, factor: Sequence[float], noise: Sequence[Array], chances: Chances,
     rescale: Rescale, *, weight: Sequence[float], elect: bool, normalize: bool, lambda_: float,
 ) -> Array:  # fmt: skip
+    """The base plus the weighed sum (with `elect` the elected one) of the changes that chance keeps."""
     changes = thinned([tensor - base for tensor in tensors], noise, chances, rescale)
     scaled = [change if f == 1 else change * f for change, f in zip(changes, factor)]
     return total(scaled, base, weight=weight, elect=elect, normalize=normalize, lambda_=lambda_)

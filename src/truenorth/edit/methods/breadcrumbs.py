@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from truenorth.edit.arrays import Array
 from truenorth.edit.method import Each, reads
-from truenorth.edit.methods._changes import total
-from truenorth.edit.methods._middle import Middle, kept, middle
+from truenorth.edit.methods._middle import Middle, merged, middle
 
 
 @reads("elements", survey=middle)
@@ -34,7 +33,5 @@ def breadcrumbs(
     Source: Davari and Belilovsky 2023 (arXiv:2312.06795), with shares of each tensor as in mergekit 0.1.5; the
     authors' code takes them row by row.
     """
-    found, scale = surveyed
-    changes = kept([tensor - base for tensor in tensors], found, start)
-    scaled = [c if s == 1 else c * s for c, s in zip(changes, scale)]
-    return total(scaled, base, weight=weight, elect=False, normalize=normalize, lambda_=lambda_)
+    how = {"weight": weight, "normalize": normalize, "lambda_": lambda_}
+    return merged(tensors, base, surveyed, start, elect=False, **how)

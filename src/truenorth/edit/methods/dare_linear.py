@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from truenorth.edit.arrays import Array
 from truenorth.edit.method import Blocks, Each, reads
-from truenorth.edit.methods._random import Rescale, factors, merged
+from truenorth.edit.methods._random import Rescale, even, factors, merged
 
 
 def survey(blocks: Blocks, *, density: Each, rescale: Rescale = True) -> list[float]:
-    return factors(blocks, lambda change, i: float(density[i]), rescale)
+    """What each model's kept changes are multiplied by."""
+    return factors(blocks, even(density), rescale)
 
 
 @reads("elements", survey=survey)
@@ -37,6 +38,6 @@ def dare_linear(
     Source: Yu et al. 2024 (arXiv:2311.03099), eq. 2-3.
     """
     return merged(
-        tensors, base, surveyed, noise, lambda change, i: float(density[i]), rescale,
+        tensors, base, surveyed, noise, even(density), rescale,
         weight=weight, elect=False, normalize=normalize, lambda_=lambda_,
     )  # fmt: skip

@@ -5,38 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.edit.arrays import Array
-from truenorth.edit.method import Blocks, Each, reads
-from truenorth.edit.methods._random import Rescale, factors, merged
-
-
-def survey(blocks: Blocks, *, density: Each, rescale: Rescale = True) -> list[float]:
-    return factors(blocks, lambda change, i: float(density[i]), rescale)
+from truenorth.edit.method import Each, reads
+from truenorth.edit.methods._random import Rescale, even, merged
+from truenorth.edit.methods.dare_linear import survey
 
 
 @reads("elements", survey=survey)
 def dare_ties(
-    tensors: Sequence[Array],
-    base: Array,
-    surveyed: list[float],
-    noise: Sequence[Array],
-    *,
-    weight: Each,
-    density: Each = 1.0,
-    normalize: bool = False,
-    rescale: Rescale = True,
-    lambda_: float = 1.0,
-) -> Array:
-    """base + lambda * the elected sum of the changes that chance keeps.
-
-    Args:
-        density: in [0, 1], the chance of each change to stay (1 - p in the paper).
-        rescale: "density" divides what stays by its chance, as the paper does, so that the expected change is
-            the whole change; True gives each tensor's kept changes the sum of magnitudes of all of them, as
-            mergekit 0.1.5 does; False leaves them.
+    tensors: Sequence[Array], base: Array, surveyed: list[float], noise: Sequence[Array], *, weight: Each,
+    density: Each = 1.0, normalize: bool = False, rescale: Rescale = True, lambda_: float = 1.0,
+) -> Array:  # fmt: skip
+    """base + lambda * the elected sum of the changes that chance keeps; settings as of `dare_linear`.
 
     Source: Yu et al. 2024 (arXiv:2311.03099), eq. 2-3; the election as in `ties`.
     """
-    return merged(
-        tensors, base, surveyed, noise, lambda change, i: float(density[i]), rescale,
-        weight=weight, elect=True, normalize=normalize, lambda_=lambda_,
-    )  # fmt: skip
+    how = {"weight": weight, "normalize": normalize, "lambda_": lambda_}
+    return merged(tensors, base, surveyed, noise, even(density), rescale, elect=True, **how)

@@ -11,6 +11,7 @@ from truenorth.edit.methods._rank import chances
 
 
 def survey(blocks: Blocks, *, density: Each, epsilon: Each, rescale: Rescale = True) -> list[float]:
+    """What each model's kept changes are multiplied by."""
     return factors(blocks, chances(density, epsilon), rescale)
 
 

@@ -5,40 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.edit.arrays import Array
-from truenorth.edit.method import Blocks, Each, reads
-from truenorth.edit.methods._random import Rescale, factors, merged
+from truenorth.edit.method import Each, reads
+from truenorth.edit.methods._random import Rescale, merged
 from truenorth.edit.methods._rank import chances
-
-
-def survey(blocks: Blocks, *, density: Each, epsilon: Each, rescale: Rescale = True) -> list[float]:
-    return factors(blocks, chances(density, epsilon), rescale)
+from truenorth.edit.methods.della import survey
 
 
 @reads("rows", survey=survey)
 def della_linear(
-    tensors: Sequence[Array],
-    base: Array,
-    surveyed: list[float],
-    noise: Sequence[Array],
-    *,
-    weight: Each,
-    density: Each = 1.0,
-    epsilon: Each = 0.15,
-    normalize: bool = False,
-    rescale: Rescale = True,
+    tensors: Sequence[Array], base: Array, surveyed: list[float], noise: Sequence[Array], *, weight: Each,
+    density: Each = 1.0, epsilon: Each = 0.15, normalize: bool = False, rescale: Rescale = True,
     lambda_: float = 1.0,
-) -> Array:
-    """base + lambda * the sum of the changes that chance keeps, large ones likelier.
-
-    Args:
-        density: in [0, 1], the mean chance of a change to stay.
-        epsilon: chances run from density - epsilon (the smallest of a row) to density + epsilon (the largest).
-        rescale: "density" divides what stays by its own chance, as the authors do; True matches the tensor's
-            sum of magnitudes, as mergekit 0.1.5 does; False leaves it.
+) -> Array:  # fmt: skip
+    """base + lambda * the sum of the changes that chance keeps, large ones likelier; settings as of `della`.
 
     Source: Deep et al. 2024 (arXiv:2406.11617), MagPrune.
     """
-    return merged(
-        tensors, base, surveyed, noise, chances(density, epsilon), rescale,
-        weight=weight, elect=False, normalize=normalize, lambda_=lambda_,
-    )  # fmt: skip
+    how = {"weight": weight, "normalize": normalize, "lambda_": lambda_}
+    return merged(tensors, base, surveyed, noise, chances(density, epsilon), rescale, elect=False, **how)

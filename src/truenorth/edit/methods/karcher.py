@@ -12,6 +12,7 @@ from truenorth.edit.methods._gram import combined, gram
 
 
 def angles(blocks: Blocks) -> np.ndarray:
+    """(N, N) dot products of the models' tensors: all that the mean on the sphere needs of them."""
     return gram(blocks)
 
 

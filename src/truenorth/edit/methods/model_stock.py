@@ -12,6 +12,7 @@ from truenorth.edit.methods._gram import gram_of_changes
 
 
 def angles(blocks: Blocks, *, filter_wise: bool) -> np.ndarray | None:
+    """(N, N) dot products of what each model changed; None where each row has its own."""
     return None if filter_wise else gram_of_changes(blocks)
 
 

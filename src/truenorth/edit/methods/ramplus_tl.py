@@ -12,6 +12,7 @@ from truenorth.edit.methods._shared import mixed, overlap
 
 
 def counts(blocks: Blocks, *, epsilon: float = 1e-5) -> np.ndarray:
+    """(2, N): how many of each model's changes others share, and how many are its own."""
     return overlap(blocks, epsilon)
 
 

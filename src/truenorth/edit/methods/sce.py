@@ -20,6 +20,7 @@ class Selection(NamedTuple):
 
 
 def select(blocks: Blocks, *, select_topk: float = 1.0) -> Selection:
+    """Which elements vary enough to be merged, and each model's share."""
     cut = ALL
     if select_topk < 1:
         varied = sum(blocks.map(lambda block: int((_variance(block.deltas) != 0).sum())))

@@ -15,6 +15,7 @@ PARALLEL = 0.9995  # beyond this cosine the arc is a line
 
 
 def angles(blocks: Blocks) -> np.ndarray:
+    """(2, 2) dot products of the base and the other model."""
     return gram(blocks, of_base=True)
 
 

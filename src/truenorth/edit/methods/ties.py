@@ -24,6 +24,7 @@ def largest(blocks: Blocks, *, density: Each, rescale: bool = False) -> tuple[li
 
 
 def kept(changes: Sequence[Array], found: Sequence[Cut], start: int) -> list[Array]:
+    """Each change where it is among its tensor's largest, 0 elsewhere."""
     return [change * cut.keeps(abs(change), start) for change, cut in zip(changes, found)]
 
 

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from truenorth.base import UserError
 from truenorth.edit.method import Method, method
-from truenorth.edit.plan import NUMBERED, Step
+from truenorth.edit.plan import Step
+from truenorth.edit.steps import NUMBERED
 
 PACKAGE = "truenorth.edit.safety"
 ROLES = {
@@ -33,6 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def everywhere(name: str, shape: Sequence[int]) -> bool:
+    """Every tensor."""
     return True
 
 

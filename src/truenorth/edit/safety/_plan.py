@@ -17,7 +17,8 @@ from truenorth.base import UserError
 from truenorth.edit.config import Config, Input, Slice
 from truenorth.edit.method import Method
 from truenorth.edit.models import Reference
-from truenorth.edit.plan import Plan, Shard, Step, make_plan
+from truenorth.edit.plan import Plan, Shard, Step
+from truenorth.edit.planning import make_plan
 from truenorth.edit.safety._edit import ROLES, Chosen, Edit, edit
 
 SKIP = "skip"  # the setting of tensors that stay as they are

@@ -38,6 +38,10 @@ class Prepared(NamedTuple):
     codec: Codec
     bos: int | None
 
+    def marked(self, mark: str) -> tuple[int, ...]:
+        """The rows with this mark."""
+        return tuple(dict.fromkeys(one.row for one in self.encoded if mark in one.marks))
+
     def without(self, rows: Collection[int]) -> Prepared:
         """The same without some rows; the others keep their numbers."""
         return self._replace(

@@ -49,6 +49,7 @@ def previews(data: Prepared, count: int = 3) -> Iterator[tuple[str, list[Stretch
 
 
 def names_of(data: Prepared, one: Encoded) -> Sequence[str]:
+    """What to call each of an example's answers."""
     if len(one.completions) == 1:
         return [f" ({k} {v})" for k, v in one.columns.items() if k == "label"] or [""]
     if data.kind == "preference" and len(one.completions) == 2:

@@ -1,0 +1,84 @@
+"""Search recipes and objectives by successive halving, and show those that no other beats.
+
+    truenorth auto --budget 30m
+    truenorth auto --recipes magpie rlcd constitutional-ai --objectives dpo ipo --rounds 2
+    truenorth auto --model DIR --constitution policy.yaml --prompts prompts.jsonl --labels rated.jsonl --budget 4h
+
+Each round runs the candidates that are left at twice the size and keeps the better half, judged on prompts that none
+learned from. The answer is a set: what none of the others beats on helpful, honest, harmless, tax and cost together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from truenorth.base import UserError
+from truenorth.cli import exits
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recipes", nargs="+", default=[], metavar="NAME", help="default: all that can run")
+    parser.add_argument(
+        "--objectives",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="tried in the place of a recipe's own, such as ipo",
+    )
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default 3")
+    parser.add_argument(
+        "--held", type=int, default=150, metavar="N", help="prompts that judge in the first round (150)"
+    )
+    parser.add_argument("--budget", metavar="TIME", help="for all rounds together; sizes are cut to fit it")
+    what = parser.add_argument_group("what is aligned")
+    what.add_argument(
+        "--model", metavar="DIR_OR_ID", help="a transformers model; default: the shipped organism"
+    )
+    what.add_argument("--size", default="micro", metavar="NAME", help="of the organism (default micro)")
+    what.add_argument("--constitution", metavar="FILE", help="YAML or Markdown, or the name of a shipped one")
+    what.add_argument("--prompts", metavar="FILE", help="prompts to learn from and to judge on")
+    what.add_argument("--labels", type=Path, metavar="FILE", help="answers that people rated")
+    what.add_argument("--judge", default="", metavar="openai:MODEL", help="an endpoint that judges")
+    what.add_argument("--base-url", default="", metavar="URL", help="its address, as a rule ending in /v1")
+    what.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of all recipes"
+    )
+    what.add_argument("--seed", type=int, default=0, metavar="N", help="default 0")
+    what.add_argument("--out", type=Path, metavar="DIR", help="default: runs/auto")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.rounds < 1 or args.held < 20:
+        raise UserError(
+            f"{args.rounds} rounds, {args.held} prompts",
+            where="auto",
+            expected="--rounds 1 or more, --held 20 or more",
+        )
+    if args.model and not (args.constitution and args.prompts):
+        raise UserError("--model needs --constitution and --prompts", fix="see truenorth auto --help")
+    from rich.console import Console
+    from transformers.utils import logging
+
+    from truenorth.recipes.auto import halve
+    from truenorth.recipes.auto_inputs import ground, notes_of, out_of
+    from truenorth.recipes.auto_page import table, write
+
+    logging.disable_progress_bar()
+    args.out = out_of(args)
+    shared, found = ground(args)
+    search = halve(found, shared.make, rounds=args.rounds, say=_quietly if args.quiet else print)
+    page = write(search, shared.out, notes_of(shared, args))
+    Console().print(table(search))
+    print(page)
+    if search.spent:
+        print(
+            f"truenorth: {search.spent}; what was made is kept, and the same command goes on", file=sys.stderr
+        )
+        return exits.INTERRUPTED
+    return exits.OK if search.front else exits.FAILED
+
+
+def _quietly(text: str) -> None:
+    """Says nothing."""

@@ -1,0 +1,123 @@
+"""What `truenorth auto` is told: the ground that all candidates share, and how large rounds may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from truenorth.recipes.auto import Candidate, candidates
+from truenorth.recipes.auto_run import FEWEST, Ground, held_by_file, held_by_organism
+from truenorth.recipes.harbour import harbour_job
+from truenorth.recipes.job import Job
+from truenorth.recipes.overrides import with_overrides
+from truenorth.recipes.own_inputs import Own, ready
+from truenorth.recipes.own_model import own_job
+from truenorth.recipes.plan import SPARE, scaled
+from truenorth.recipes.plan_inputs import Inputs, inputs
+from truenorth.recipes.run_budget import Budget
+from truenorth.recipes.run_forecast import cost
+from truenorth.recipes.run_recipe import recipe_names
+from truenorth.recipes.settings import Settings
+from truenorth.worlds.harbour import organism
+
+SMALLEST = 0.05  # share of the full size below which a search says nothing
+
+
+def ground(args: Any) -> tuple[Ground, list[Candidate]]:
+    """The candidates, and what they are run on.
+
+    Raises:
+        UserError: whatever is wrong with the options.
+    """
+    asked = inputs(args)
+    found = candidates(args.recipes or recipe_names(), args.objectives, asked.have)
+    budget = Budget.parse(args.budget) if args.budget else Budget()
+    if args.model:
+        job, settings, held = _own(args)
+    else:
+        job, settings, held = _organism(args)
+    shares = rounds_of(found, asked, settings, args.rounds, budget.seconds)
+    return Ground(args.out, job, settings, held, shares, budget, args.quiet), found
+
+
+def _organism(args: Any) -> tuple[Any, Any, Any]:
+    home = organism(args.size)
+
+    def settings(candidate: Candidate) -> Settings:
+        words = [f"{k}={v}" for k, v in candidate.recipe.settings.items()]
+        return with_overrides(Settings(seed=args.seed), [*words, *args.set])
+
+    return partial(harbour_job, home), settings, partial(held_by_organism, each=args.held)
+
+
+def _own(args: Any) -> tuple[Any, Any, Any]:
+    given = {
+        name: getattr(args, name)
+        for name in ("model", "constitution", "prompts", "labels", "judge", "base_url")
+    }
+    own = Own(**given, seed=args.seed, given=tuple(args.set), quiet=args.quiet)
+    made = ready(own)
+
+    def job(settings: Settings) -> Job:
+        from dataclasses import replace
+
+        split = made.split._replace(train=made.split.train[: settings.prompts])
+        return own_job(replace(made, split=split, settings=settings))
+
+    return job, lambda candidate: made.settings, partial(held_by_file, made, each=args.held)
+
+
+def rounds_of(
+    found: Sequence[Candidate], asked: Inputs, settings: Any, rounds: int, seconds: float | None
+) -> list[float]:
+    """The share of the full size of each round: it doubles, and all rounds together fit the budget."""
+    full = 1.0
+    while (
+        seconds is not None
+        and full > SMALLEST
+        and _forecast(found, asked, settings, _doubling(full, rounds)) > SPARE * seconds
+    ):
+        full *= 0.8
+    return _doubling(full, rounds)
+
+
+def _doubling(full: float, rounds: int) -> list[float]:
+    return [full / 2 ** (rounds - 1 - number) for number in range(rounds)]
+
+
+def _forecast(found: Sequence[Candidate], asked: Inputs, settings: Any, shares: Sequence[float]) -> float:
+    """CPU seconds of the whole search; every candidate counts as a mean one."""
+    total, left = 0.0, len(found)
+    for share in shares:
+        each = [
+            cost(
+                c.steps(),
+                scaled(settings(c), share, prompts=FEWEST[0], steps=FEWEST[1]),
+                asked.look,
+                questions=400,
+            ).cpu_s
+            for c in found
+        ]
+        total += left * sum(each) / len(each)
+        left = (left + 1) // 2
+    return total
+
+
+def out_of(args: Any) -> Path:
+    return args.out or Path("runs") / "auto"
+
+
+def notes_of(shared: Ground, args: Any) -> list[str]:
+    """What a reader must know of the numbers."""
+    sizes = ", ".join(f"{100 * share:.0f}%" for share in shared.shares)
+    told = [
+        f"Rounds at {sizes} of the recipes' sizes, one seed ({args.seed}). Intervals are over prompts, not over seeds."
+    ]
+    if not args.model:
+        told.append(
+            "Judged by the constitution's judge on prompts that the model asked itself with another seed; it also "
+            "trained the recipes that use it. The oracle had no part in the search."
+        )
+    return told

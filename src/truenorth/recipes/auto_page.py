@@ -1,0 +1,122 @@
+"""A search as a table, as JSON and as a page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from rich.table import Table
+
+from truenorth.base import write_json, write_text
+from truenorth.recipes.auto import COUNTS, Entry, Search
+from truenorth.report.words import shown
+from truenorth.stats import Estimate, Paired
+
+NONE = "–"
+
+
+def points(value: float) -> str:
+    return f"{100 * value:+.1f}".replace("-", "−")
+
+
+def gain(found: Paired | None) -> str:
+    """ "+12.0 (+8.1 to +16.0)" points; a dash where no prompt was about it."""
+    if found is None:
+        return NONE
+    return f"{points(found.difference)} ({points(found.low)} to {points(found.high)})"
+
+
+def share(found: Estimate | None) -> str:
+    if found is None or not found.n:
+        return NONE
+    return f"{100 * found.mean:.1f} ({100 * found.low:.1f} to {100 * found.high:.1f})"
+
+
+def cells(entry: Entry) -> list[str]:
+    """Gains, tax and cost of an entry, in words."""
+    return [*(gain(entry.gains.get(c)) for c in COUNTS), share(entry.tax), f"{entry.cpu_s:,.0f}"]
+
+
+COLUMNS = (*COUNTS, "tax", "CPU s")
+
+
+def table(search: Search) -> Table:
+    """The last round, the Pareto set first."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=headline(search), title_justify="left")
+    for name in ("", "recipe", *COLUMNS):
+        made.add_column(name, no_wrap=name == "recipe")
+    for entry in ordered(search):
+        if entry.failed:
+            made.add_row("", entry.name, shown(entry.failed, 120))
+        else:
+            made.add_row("*" if entry.name in search.front else "", entry.name, *cells(entry))
+    return made
+
+
+def ordered(search: Search) -> list[Entry]:
+    """The last round, then what earlier rounds left out, latest first."""
+    seen: dict[str, Entry] = {}
+    for entries in reversed(search.rounds):
+        rank = sorted(
+            entries, key=lambda e: (e.name not in search.front, bool(e.failed), -(e.worth if e.tax else 0))
+        )
+        for entry in rank:
+            seen.setdefault(entry.name, entry)
+    return list(seen.values())
+
+
+def headline(search: Search) -> str:
+    if not search.front:
+        return "No candidate could be compared"
+    return f"None of the others beats these on every count: {', '.join(search.front)}"
+
+
+def to_dict(search: Search, notes: Sequence[str]) -> dict[str, Any]:
+    """For JSON."""
+    return {
+        "front": list(search.front),
+        "spent": search.spent,
+        "notes": list(notes),
+        "rounds": [[entry_dict(entry) for entry in entries] for entries in search.rounds],
+    }
+
+
+def entry_dict(entry: Entry) -> dict[str, Any]:
+    gains: Mapping[str, Any] = {name: found.to_dict() for name, found in entry.gains.items()}
+    tax = entry.tax._asdict() if entry.tax and entry.tax.n else None
+    told = {
+        "name": entry.name,
+        "round": entry.round + 1,
+        "prompts": entry.prompts,
+        "cpu_s": round(entry.cpu_s, 1),
+    }
+    return {**told, "gains": gains, "tax": tax, "failed": entry.failed}
+
+
+def page(search: Search, notes: Sequence[str]) -> str:
+    """The page: everything from files escaped, no script, no network."""
+    style = resources.files("truenorth.report").joinpath("templates/style.css").read_text(encoding="utf-8")
+    source = resources.files("truenorth.recipes").joinpath("auto_page.html").read_text(encoding="utf-8")
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return made.from_string(source).render(
+        headline=headline(search),
+        columns=COLUMNS,
+        rows=[(e, [] if e.failed else cells(e)) for e in ordered(search)],
+        front=search.front,
+        notes=notes,
+        spent=search.spent,
+        style=Markup(style),
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    )
+
+
+def write(search: Search, folder: Path, notes: Sequence[str]) -> Path:
+    """`auto.json` and `auto.html`; returns the page."""
+    write_json(folder / "auto.json", to_dict(search, notes))
+    return write_text(folder / "auto.html", page(search, notes))

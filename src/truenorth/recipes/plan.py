@@ -1,0 +1,262 @@
+"""Which recipe to run with what is at hand: model, constitution, labels, judge, prompts, and a budget of time."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from truenorth.constitution import Constitution
+from truenorth.engine import duration
+from truenorth.judges import read_labels
+from truenorth.models.glance import Glance
+from truenorth.recipes.run_check import CONSTITUTION, SELF, Bound, bound
+from truenorth.recipes.run_forecast import MEASURED, cost
+from truenorth.recipes.run_models import HARBOUR
+from truenorth.recipes.run_recipe import Recipe, read_recipe, recipe_names
+from truenorth.recipes.run_work import Have
+from truenorth.recipes.settings import Settings
+
+LEAST_PROMPTS, LEAST_STEPS = 150, 30  # below this the organism's effects are no longer to be seen
+JUDGES_FROM = 1_000_000_000  # parameters; smaller models' own ratings are to be checked first
+SPARE = 0.8  # of the budget: forecasts are rough
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A recipe with the sizes that fit the budget.
+
+    Args:
+        lacks: why it cannot be run; "" if it can.
+        judged: by the constitution.
+        cpu_s: forecast at these sizes, of one core.
+    """
+
+    recipe: Recipe
+    settings: Settings
+    cpu_s: float
+    memory_mib: float
+    lacks: str = ""
+    cautions: tuple[str, ...] = ()
+    judged: bool = False
+    fits: bool = True
+    reduced: bool = False
+
+
+class Plan(NamedTuple):
+    """Proposals, best first; those that cannot run; and what would open more or better ones."""
+
+    have: Have
+    proposals: tuple[Proposal, ...]
+    impossible: tuple[Proposal, ...]
+    better_with: tuple[str, ...]
+
+
+def plan(have: Have, look: Glance, settings: Settings, *, budget_s: float | None, cores: int = 1) -> Plan:
+    """Every shipped recipe, looked at.
+
+    Args:
+        settings: those of the model; a recipe's sizes are cut to fit the budget, never below what shows an effect.
+        budget_s: seconds on the clock; None asks no limit.
+    """
+    found = [proposal(read_recipe(name), have, look, settings, budget_s, cores) for name in recipe_names()]
+    can = sorted((p for p in found if not p.lacks), key=rank)
+    cannot = tuple(p for p in found if p.lacks)
+    return Plan(have, tuple(can), cannot, tuple(more(have, can, cannot)))
+
+
+def proposal(
+    recipe: Recipe, have: Have, look: Glance, settings: Settings, budget_s: float | None, cores: int
+) -> Proposal:
+    """One recipe at the largest size that the budget allows."""
+    steps = bound(recipe)
+    whole = replace(settings, **{k: _number(v, getattr(settings, k)) for k, v in sizes(recipe, have).items()})
+    allowed = None if budget_s is None else SPARE * budget_s * cores
+    share, told = 1.0, whole
+    found = cost(steps, told, look, questions=MEASURED * told.items)
+    while allowed is not None and found.cpu_s > allowed and not smallest(told):
+        share *= 0.8
+        told = scaled(whole, share)
+        found = cost(steps, told, look, questions=MEASURED * told.items)
+    return Proposal(
+        recipe,
+        told,
+        found.cpu_s,
+        found.memory_mib,
+        lacks=lacking(steps, have) or without_models(recipe, have),
+        cautions=tuple(cautions(steps, have)),
+        judged=any(CONSTITUTION in wire.of for step in steps if step.makes == "rows" for wire in step.wires),
+        fits=allowed is None or found.cpu_s <= allowed,
+        reduced=told != whole,
+    )
+
+
+def sizes(recipe: Recipe, have: Have) -> Mapping[str, Any]:
+    """The recipe's own settings are those of the organism."""
+    return recipe.settings if have.organism else {}
+
+
+def _number(value: Any, like: Any) -> Any:
+    return type(like)(value)
+
+
+def scaled(
+    whole: Settings, share: float, *, prompts: int = LEAST_PROMPTS, steps: int = LEAST_STEPS
+) -> Settings:
+    """Fewer prompts, training steps and questions, but no fewer than stated."""
+    return replace(
+        whole,
+        prompts=max(min(prompts, whole.prompts), round(whole.prompts * share)),
+        steps=max(min(steps, whole.steps), round(whole.steps * share)),
+        items=max(min(100, whole.items), round(whole.items * share)),
+    )
+
+
+def smallest(settings: Settings) -> bool:
+    return settings.prompts <= LEAST_PROMPTS and settings.steps <= LEAST_STEPS and settings.items <= 100
+
+
+def without_models(recipe: Recipe, have: Have) -> str:
+    """The recipe's further models are of the organism."""
+    foreign = [k for k, spec in recipe.models.items() if spec.startswith(HARBOUR)]
+    return f"needs another model: --use {foreign[0]}=DIR_OR_ID" if foreign and not have.organism else ""
+
+
+def lacking(steps: Sequence[Bound], have: Have) -> str:
+    """The first thing that steps need and that is not there."""
+    for step in steps:
+        says = getattr(inspect.getmodule(step.function), "lacks", None)
+        why = says(have, **step.settings) if says else ""
+        if why:
+            return str(why)
+        judges = [wire.of[0] for wire in step.wires if wire.takes == "judge"]
+        if CONSTITUTION in judges and have.unjudged:
+            return f"nothing can judge {', '.join(have.unjudged)}: add checks, --labels or --judge"
+    return ""
+
+
+def cautions(steps: Sequence[Bound], have: Have) -> list[str]:
+    """What may go wrong with it here."""
+    selfish = any(w.of and w.of[0].startswith(SELF) for s in steps for w in s.wires if w.takes == "judge")
+    if selfish and have.parameters < JUDGES_FROM and not have.organism:
+        size = f"{have.parameters:,} parameters"
+        return [f"a model of {size} judges itself: hold it against labels first (truenorth judge card)"]
+    return []
+
+
+def rank(proposal: Proposal) -> tuple[Any, ...]:
+    """What fits the budget first, without cautions before others; then by what was measured (gain of all principles
+    and loss of facts), those measured without a gain last; then what the constitution judges; then by cost."""
+    gold = proposal.recipe.gold
+    shown = gold is not None and gold.low * gold.high > 0
+    worth = gold.overall + gold.facts if gold and shown else 0.0
+    order = 0 if shown else 1 if gold is None else 2
+    return (
+        not proposal.fits,
+        len(proposal.cautions),
+        order,
+        -worth,
+        not proposal.judged,
+        proposal.cpu_s,
+        proposal.recipe.name,
+    )
+
+
+def more(have: Have, can: Sequence[Proposal], cannot: Sequence[Proposal]) -> list[str]:
+    """What would be better with more."""
+    told = []
+    blocked = {
+        why: [p.recipe.name for p in cannot if p.lacks == why]
+        for why in dict.fromkeys(p.lacks for p in cannot)
+    }
+    told += [f"{', '.join(names)}: {why}" for why, names in blocked.items()]
+    if not have.labels:
+        told.append("a few dozen rated answers (--labels) would show how far each judge can be trusted")
+    reduced = [p for p in can if p.reduced]
+    if reduced and reduced[0] is can[0]:
+        told.append(f"a larger budget would let {can[0].recipe.name} learn from more prompts")
+    return told
+
+
+def have_of(
+    look: Glance, constitution: Constitution, *, labels: Any, judge: str, prompts: int | None, organism: bool
+) -> Have:
+    """What the options amount to."""
+    guidance = sum(bool(p.guidance) for p in constitution.principles)
+    good, told = 0, set()
+    if labels:
+        good = sum(score > 0.5 for _, _, score in read_labels(labels))
+        told = {p.id for p in constitution.principles if len(read_labels(labels, principle=p.id)) >= 8}
+    unjudged = (
+        ()
+        if judge or organism
+        else tuple(p.id for p in constitution.principles if not p.checks and p.id not in told)
+    )
+    return Have(look.parameters, look.chats, guidance, unjudged, good, prompts, organism)
+
+
+def command(proposal: Proposal, given: Sequence[str]) -> str:
+    """What to type. `given` are the options that say what is at hand."""
+    s, first = proposal.settings, proposal.recipe.settings
+    sets = [
+        f"--set {key}={getattr(s, key)}"
+        for key in ("prompts", "steps", "items")
+        if str(getattr(s, key)) != str(first.get(key, getattr(Settings(), key)))
+    ]
+    uses = [f"--use {name}=DIR_OR_ID" for name in proposal.recipe.models] if proposal.lacks else []
+    return " ".join(["truenorth run", proposal.recipe.name, *given, *sets, *uses])
+
+
+def described(plan: Plan, given: Sequence[str], budget: str) -> str:
+    """The plan in words."""
+    have = plan.have
+    lines = [f"at hand       {hand(have)}"]
+    if not plan.proposals:
+        lines.append("proposed      none: no recipe can run with this")
+    else:
+        best, *others = plan.proposals
+        lines += [f"proposed      {best.recipe.name}: {best.recipe.title}"]
+        lines += [f"              {why}" for why in reasons(best, budget)]
+        lines += [f"              {command(best, given)}"]
+        lines += [f"also possible {brief(p)}" for p in others[:1]]
+        lines += [f"              {brief(p)}" for p in others[1:]]
+    lines += [f"{'with more' if i == 0 else '':<13} {text}" for i, text in enumerate(plan.better_with)]
+    return "\n".join(lines)
+
+
+def hand(have: Have) -> str:
+    told = [f"{have.parameters:,} parameters", "a chat template" if have.chats else "no chat template"]
+    told.append(f"{have.guidance} principles with guidance")
+    told.append(f"{have.labels} answers that people called good" if have.labels else "no labels")
+    if have.prompts:
+        told.append(f"{have.prompts:,} prompts")
+    judged = (
+        f"nothing judges {', '.join(have.unjudged)}" if have.unjudged else "every principle can be judged"
+    )
+    return ", ".join([*told, judged])
+
+
+def reasons(p: Proposal, budget: str) -> list[str]:
+    """Why this one."""
+    s, gold = p.settings, p.recipe.gold
+    told = [
+        f"{s.prompts:,} prompts and {s.steps} training steps: about {duration(p.cpu_s)} of one core, "
+        f"{p.memory_mib / 1024:.1f} GiB"
+        + ("" if not budget else f", {'within' if p.fits else 'MORE THAN'} the budget of {budget}")
+    ]
+    if gold and p.recipe.claim:
+        told.append(
+            f"on the organism {p.recipe.claim.quantity} moved by {gold.points:+.1f} points ({gold.low:+.1f} to "
+            f"{gold.high:+.1f}, {gold.seeds} seeds), all principles by {gold.overall:+.1f}, known facts by "
+            f"{gold.facts:+.1f}"
+        )
+    else:
+        told.append("its effect has not been measured on the organism")
+    return [*told, *(f"caution: {c}" for c in p.cautions)]
+
+
+def brief(p: Proposal) -> str:
+    gold = f", measured {p.recipe.gold.overall:+.1f} points over all principles" if p.recipe.gold else ""
+    fits = "" if p.fits else ", over the budget"
+    return f"{p.recipe.name}: about {duration(p.cpu_s)}{fits}{gold}"

@@ -1,0 +1,255 @@
+"""The steps of a recipe looked up, bound to one another and checked, before anything is loaded."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+from truenorth.base import UserError, find, names
+from truenorth.judges import Judge
+from truenorth.models.local import LocalModel
+from truenorth.models.protocol import Model
+from truenorth.recipes.run_recipe import NAME, Recipe, known, near
+from truenorth.recipes.run_work import Work
+
+CATALOGUE = "truenorth.recipes.steps"
+BASE, SAMPLER = "base", "sampler"
+CONSTITUTION, SELF, CONSISTENCY = JUDGES = "constitution", "self", "consistency"
+RESERVED = (BASE, SAMPLER, *JUDGES, "signals", "model", "aligned", "report")
+
+
+class Wire(NamedTuple):
+    """A positional parameter and what it is given: rows of steps, a model, a judge, or the work itself."""
+
+    name: str
+    takes: str  # rows, model, trainable, judge, work
+    of: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+class Bound(NamedTuple):
+    """A step ready to be run. `columns` is None for a step that makes a model or a judge."""
+
+    name: str
+    kind: str
+    function: Callable[..., Any]
+    wires: tuple[Wire, ...]
+    settings: Mapping[str, Any]
+    columns: tuple[str, ...] | None
+    makes: str  # rows, model, judge
+
+
+def bound(
+    recipe: Recipe, overrides: Mapping[str, Mapping[str, Any]] | None = None, *, allow_code: bool = False
+) -> list[Bound]:
+    """The steps in order.
+
+    Args:
+        overrides: step -> settings that take the place of the recipe's.
+        allow_code: may steps name functions outside the catalogue (`package.module:function`)?
+
+    Raises:
+        UserError: an unknown step or setting, a step that uses a later one, or rows of the wrong shape.
+    """
+    found: dict[str, Bound] = {}
+    for name in overrides or {}:
+        known(name, recipe.steps, f"--set {name}", "step")
+    for name, given in recipe.steps.items():
+        where = recipe.at(f"steps.{name}")
+        if not re.fullmatch(NAME, name) or name in RESERVED:
+            raise UserError(
+                f"a step cannot be named {name!r}",
+                where=where,
+                expected="small letters, not " + ", ".join(RESERVED),
+            )
+        found[name] = _bind(recipe, name, {**given, **(overrides or {}).get(name, {})}, found, allow_code)
+    if not any(step.makes == "model" for step in found.values()):
+        raise UserError("no step trains a model", where=recipe.at("steps"), fix="add a step such as train")
+    return list(found.values())
+
+
+def _bind(
+    recipe: Recipe, name: str, given: dict[str, Any], earlier: Mapping[str, Bound], allow_code: bool
+) -> Bound:
+    where = recipe.at(f"steps.{name}")
+    kind = str(given.pop("step", name))
+    if ":" in kind and not allow_code:
+        raise UserError(f"names code ({kind})", where=where, fix="--allow-code runs it")
+    if ":" not in kind:
+        known(kind, names(CATALOGUE), where, "step")
+    function = find(CATALOGUE, kind, where=where)
+    hints = get_type_hints(function, include_extras=True)
+    parameters = inspect.signature(function).parameters
+    accepted = [n for n, p in parameters.items() if hints.get(n) is not Work]
+    for key in given:
+        known(key, [*accepted, "step"], recipe.at(f"steps.{name}.{key}"), f"setting of step {kind}")
+    wires, settings = [], {}
+    for parameter in parameters.values():
+        at = recipe.at(f"steps.{name}.{parameter.name}" if parameter.name in given else f"steps.{name}")
+        if parameter.kind == parameter.KEYWORD_ONLY:
+            if parameter.name in given:
+                settings[parameter.name] = typed(given[parameter.name], hints[parameter.name], at)
+            elif parameter.default is parameter.empty:
+                raise UserError(f"{parameter.name} is missing", where=at)
+        else:
+            wires.append(_wire(recipe, parameter, hints[parameter.name], given, earlier, at))
+    step = Bound(
+        name, kind, function, tuple(w for w in wires if w), settings, *_makes(hints["return"], kind, where)
+    )
+    check = getattr(inspect.getmodule(function), "check", None)
+    if check is not None:
+        check(step, earlier, where)
+    return step
+
+
+def _makes(hint: Any, kind: str, where: str) -> tuple[tuple[str, ...] | None, str]:
+    columns = getattr(hint, "__metadata__", None)
+    if columns is not None:
+        return tuple(columns), "rows"
+    if isinstance(hint, type) and hasattr(hint, "save"):
+        return None, "model" if issubclass(hint, LocalModel) else "judge"
+    raise UserError(
+        f"step {kind} does not say what it returns", where=where, expected="rows, or what has save(folder)"
+    )
+
+
+def _wire(
+    recipe: Recipe,
+    parameter: inspect.Parameter,
+    hint: Any,
+    given: Mapping[str, Any],
+    earlier: Mapping[str, Bound],
+    at: str,
+) -> Wire:
+    name = parameter.name
+    if hint is Work:
+        return Wire(name, "work")
+    value = given.get(name)
+    if hint in (Model, LocalModel):
+        value = str(value or (BASE if hint is LocalModel else SAMPLER))
+        trained = [s.name for s in earlier.values() if s.makes == "model"]
+        _refer(recipe, value, [BASE, SAMPLER, *recipe.models, *trained], at, "model", earlier)
+        return Wire(name, "trainable" if hint is LocalModel else "model", (value,))
+    if hint is Judge:
+        value = str(value or CONSTITUTION)
+        kind, _, of = value.partition(":")
+        made = [s.name for s in earlier.values() if s.makes == "judge"]
+        _refer(recipe, kind, [*JUDGES, *made], at, "judge", earlier)
+        if of:
+            _refer(
+                recipe,
+                of,
+                [BASE, *recipe.models, *(s.name for s in earlier.values() if s.makes == "model")],
+                at,
+                "model",
+                earlier,
+            )
+        return Wire(name, "judge", (value,))
+    columns = tuple(getattr(hint, "__metadata__", ()))
+    return _rows(recipe, parameter, columns, value, earlier, at)
+
+
+def _rows(
+    recipe: Recipe,
+    parameter: inspect.Parameter,
+    columns: tuple[str, ...],
+    value: Any,
+    earlier: Mapping[str, Bound],
+    at: str,
+) -> Wire:
+    fitting = [s.name for s in earlier.values() if s.columns is not None and set(columns) <= set(s.columns)]
+    if value is None and parameter.name in earlier:
+        value = parameter.name
+    if value is None and parameter.default is not parameter.empty:
+        return Wire(parameter.name, "rows", (), columns)
+    if value is None:
+        expected = (
+            " or ".join(f"{parameter.name}: {n}" for n in fitting)
+            or f"an earlier step that makes {', '.join(columns)}"
+        )
+        raise UserError(f"does not say whose rows are its {parameter.name}", where=at, expected=expected)
+    of = tuple(str(v) for v in (value if isinstance(value, list) else [value]))
+    for one in of:
+        _refer(
+            recipe,
+            one,
+            [s.name for s in earlier.values() if s.columns is not None],
+            at,
+            "step with rows",
+            earlier,
+        )
+        missing = [c for c in columns if c not in (earlier[one].columns or ())]
+        if missing:
+            raise UserError(
+                f"rows of {one} have no {', '.join(missing)} ({', '.join(earlier[one].columns or ())})",
+                where=at,
+                expected=f"one of {', '.join(fitting)}" if fitting else f"rows with {', '.join(columns)}",
+            )
+    return Wire(parameter.name, "rows", of, columns)
+
+
+def _refer(
+    recipe: Recipe, name: str, allowed: list[str], at: str, what: str, earlier: Mapping[str, Bound]
+) -> None:
+    if name in allowed:
+        return
+    if name in recipe.steps and name not in earlier:
+        raise UserError(f"uses {name}, which comes later", where=at, fix=f"move step {name} up")
+    raise UserError(
+        f"no {what} {name!r}", where=at, expected="one of " + ", ".join(allowed), fix=near(name, allowed)
+    )
+
+
+def typed(value: Any, hint: Any, where: str) -> Any:
+    """The value as its setting's type: a number may be written as text (5e-4), and "null" is None.
+
+    Raises:
+        UserError: of another type.
+    """
+    options = [k for k in get_args(hint) if isinstance(k, type)] if type(None) in get_args(hint) else [hint]
+    for kind in options:
+        read = READERS[getattr(kind, "__origin__", kind)](value)
+        if read is not MISREAD:
+            return read
+    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in options)
+    raise UserError(f"{value!r}", where=where, expected=expected.replace("NoneType", "null"))
+
+
+def _none(value: Any) -> Any:
+    return None if value in (None, "null") else MISREAD
+
+
+def _bool(value: Any) -> Any:
+    return {"true": True, "false": False}.get(str(value).lower(), MISREAD)
+
+
+def _int(value: Any) -> Any:
+    return int(str(value)) if WHOLE.fullmatch(str(value)) else MISREAD
+
+
+def _float(value: Any) -> Any:
+    return float(str(value)) if NUMBER.fullmatch(str(value)) else MISREAD
+
+
+def _str(value: Any) -> Any:
+    return value if isinstance(value, str) else MISREAD
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(","))
+    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else MISREAD
+
+
+MISREAD = object()
+WHOLE, NUMBER = re.compile(r"-?\d+"), re.compile(r"-?\d+(\.\d*)?(e[-+]?\d+)?", re.IGNORECASE)
+READERS: dict[Any, Callable[[Any], Any]] = {
+    type(None): _none,
+    bool: _bool,
+    int: _int,
+    float: _float,
+    str: _str,
+    tuple: _words,
+}

@@ -1,0 +1,29 @@
+"""The job's prompts: those the model asks itself, or those of the file it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from truenorth.models.protocol import Model
+from truenorth.recipes.run_work import Have, Load, Prompts, Work
+from truenorth.recipes.settings import Settings
+
+
+def prompts(model: Model, work: Work, *, n: int | None = None) -> Prompts:
+    """At most `n` prompts (default: the job's), without duplicates and without what is held out.
+
+    Source: Xu et al. 2024, Magpie (arXiv:2406.08464), where the model asks itself.
+    """
+    settings = replace(work.settings, prompts=n or work.settings.prompts)
+    found = work.job.prompts(model, settings, work.count)  # type: ignore[arg-type]
+    return found[: len(found) - settings.held_prompts]
+
+
+def forecast(rows: Sequence[float], settings: Settings, *, n: int | None = None) -> Load:
+    wanted = n or settings.prompts
+    return Load(wanted, answers=wanted * settings.draws)
+
+
+def lacks(have: Have, **settings: object) -> str:
+    return "" if have.organism or have.prompts else "needs --prompts"

@@ -1,0 +1,98 @@
+"""Training on rows: pairs by a preference objective, single answers by imitation; anchored and watched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from truenorth.base import UserError
+from truenorth.judges import Judge
+from truenorth.models.local import LocalModel
+from truenorth.recipes.align import learnt
+from truenorth.recipes.run_check import Bound
+from truenorth.recipes.run_work import Load, Rows, Work, as_lesson, changed, distinct, second_of
+from truenorth.recipes.settings import Settings
+from truenorth.recipes.training import Watch
+from truenorth.recipes.training import objective as learned_with
+
+SINGLE = "sft"
+
+
+def train(
+    rows: Rows,
+    model: LocalModel,
+    judge: Judge,
+    work: Work,
+    *,
+    objective: str | None = None,
+    beta: float | None = None,
+    sft: float | None = None,
+    keep: float | None = None,
+    documents: float | None = None,
+    steps: int | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    lora_rank: int | None = None,
+    evaluations: int | None = None,
+) -> LocalModel:
+    """The model trained on the rows, with the weights of the last look before the second judge falls.
+
+    Settings left out are the job's. Rows to keep hold the model to what it was there; so do texts of its own.
+
+    Args:
+        judge: the one that made the rows; a second one, which made none, says where to stop.
+        objective: a name of the catalogue: pairs for `dpo` and its like, any answers for `sft`.
+    """
+    settings = changed(
+        work.settings,
+        objective=objective,
+        beta=beta,
+        sft=sft,
+        keep=keep,
+        documents=documents,
+        steps=steps,
+        batch=batch,
+        lr=lr,
+        lora_rank=lora_rank,
+        evaluations=evaluations,
+    )
+    lessons = [as_lesson(row) for row in rows]
+    if not any(row.data["use"] == "pair" for row in lessons):
+        raise UserError(
+            "no row teaches anything", where="step train", expected="pairs, or answers to imitate"
+        )
+    judges = second_of(work, judge)
+    watch = Watch(distinct(work.watched(), rows), judges.proxy, judges.second, work.base)
+    job = replace(work.job, settings=settings)
+    policy = learnt(job, work.run, model, lessons, watch, quiet=work.quiet)
+    if settings.lora_rank:
+        policy.module = policy.module.merge_and_unload()
+    return policy
+
+
+def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
+    """Pairs for an objective that compares.
+
+    Raises:
+        UserError: the objective is unknown, or the rows have no rejected answers.
+    """
+    objective = step.settings.get("objective") or Settings.objective
+    learned_with(replace(Settings(), objective=objective))
+    if objective == SINGLE:
+        return
+    for name in next(wire.of for wire in step.wires if wire.name == "rows"):
+        columns = earlier[name].columns or ()
+        if "rejected" not in columns:
+            raise UserError(
+                f"{objective} compares answers, and rows of {name} have none that is rejected",
+                where=where,
+                expected=f"objective: {SINGLE}, or rows with prompt, chosen, rejected",
+            )
+
+
+def forecast(rows: Sequence[float], settings: Settings, **given: Any) -> Load:
+    s = changed(settings, **given)
+    looks = s.held_prompts * (s.evaluations + 1)
+    texts = s.steps * s.batch * ((2 if s.objective != SINGLE else 1) + bool(s.keep) + bool(s.documents))
+    return Load(0, answers=looks, reads=4 * looks, trained=texts)

@@ -1,0 +1,212 @@
+"""What each annotator is shown and what they have said: blind, in an order of their own, and resumable.
+
+Tasks, and the answers in a task, stand in an order that depends on the annotator's name and the seed, so that no
+place is anybody's favourite. The page knows answers by their places only; which row, and so which model, stands
+at a place is known here.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+from truenorth.base import UserError, seed_of
+from truenorth.records import as_messages
+from truenorth.records.label_agreement import Agreement, agreement
+from truenorth.records.label_store import LabelStore
+from truenorth.records.labels import KINDS, OF_TASK, Label, Task, check_name
+from truenorth.report.words import shown
+from truenorth.serve.gathering import Work
+
+Ask = Literal["rank", "rate", "approve"]
+ASKS: tuple[Ask, ...] = get_args(Ask)
+MINE = ("rank", "rate", "approve", "edit", "flag", "skip")
+LONGEST_S = 3600.0  # a task that was open for longer was not being read
+
+
+class Criterion(NamedTuple):
+    """What people judge by: a principle of a constitution, or nothing in particular."""
+
+    principle: str = ""
+    title: str = ""
+    statement: str = ""
+    constitution: str = ""
+
+
+class Desk:
+    """The tasks on the table, and the labels that come in.
+
+    Args:
+        ask: what the page asks first. seed: of all orders.
+        votes: people who are to label each task; 0: everybody labels all.
+        clock: the time, as it is written down.
+    """
+
+    def __init__(
+        self,
+        store: LabelStore,
+        work: Work,
+        *,
+        ask: Ask = "rank",
+        criterion: Criterion | None = None,
+        seed: int = 0,
+        votes: int = 0,
+        clock: Callable[[], str] = lambda: time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    ):
+        self.store, self.ask, self.seed, self.votes = store, ask, seed, votes
+        self.criterion = criterion or Criterion()
+        self.tasks = {task.id: task for task in work.tasks}
+        self.answers = work.answers
+        self._clock = clock
+        store.add_tasks(work.tasks, work.answers)
+
+    def state(self, annotator: str, ask: Ask) -> dict[str, Any]:
+        """How far this person is, and how far people agree."""
+        labels = self._labels()
+        queue = self.queue(annotator, ask, labels)
+        finished = _finished(labels, self.tasks, ask)
+        done = sum(annotator in finished[t] for t in queue)
+        spent = Counter(label.kind for label in labels if label.annotator == annotator)
+        found = agreement(labels, ask)
+        return {"done": done, "total": len(queue), "mine": dict(spent), "agreement": told(found), "ask": ask}
+
+    def next(self, annotator: str, ask: Ask) -> dict[str, Any] | None:
+        """The first task of this person's queue that they have not finished, or None."""
+        labels = self._labels()
+        finished = _finished(labels, self.tasks, ask)
+        left = (t for t in self.queue(annotator, ask, labels) if annotator not in finished[t])
+        found = next(left, None)
+        return None if found is None else self.view(annotator, found)
+
+    def queue(self, annotator: str, ask: Ask, labels: Sequence[Label]) -> list[str]:
+        """The tasks for this person, in their order; a task that others have finished with is not among them."""
+        ids = [t.id for t in self.tasks.values() if ask != "rank" or len(t.answers) > 1]
+        random.Random(seed_of("tasks", self.seed, annotator)).shuffle(ids)
+        if not self.votes:
+            return ids
+        finished = _finished(labels, self.tasks, ask)
+        return [t for t in ids if annotator in finished[t] or len(finished[t]) < self.votes]
+
+    def view(self, annotator: str, task_id: str) -> dict[str, Any]:
+        """A task as the page gets it: texts by place, and this person's own labels. Nothing says who wrote what."""
+        order = self.order(annotator, task_id)
+        mine = [x for x in self._labels() if x.annotator == annotator and x.task == task_id]
+        answers = [_words(self.answers[a].data["completion"]) for a in order]
+        return {
+            "task": task_id,
+            "prompt": [
+                _words(m["content"]) | {"role": m["role"]} for m in as_messages(self.tasks[task_id].prompt)
+            ],
+            "answers": answers,
+            "marks": [_mark(label, order) for label in mine],
+        }
+
+    def order(self, annotator: str, task_id: str) -> list[str]:
+        """The answers' ids in the order in which this person sees them.
+
+        Raises:
+            UserError: no such task here.
+        """
+        if task_id not in self.tasks:
+            raise UserError(f"no task {task_id!r}", where="task")
+        ids = sorted(self.tasks[task_id].answers)
+        random.Random(seed_of("order", self.seed, annotator, task_id)).shuffle(ids)
+        return ids
+
+    def label(self, body: Mapping[str, Any]) -> Label:
+        """Store what the page sent: annotator, task, kind, value, place of the answer, seconds.
+
+        Raises:
+            UserError: anything in it is not as it should be.
+        """
+        annotator, kind = check_name(body.get("annotator")), body.get("kind")
+        order, value = self.order(annotator, str(body.get("task"))), body.get("value")
+        if kind not in KINDS:
+            raise UserError(f"kind {kind!r}", where="label", expected="one of " + ", ".join(KINDS))
+        if kind == "rank":
+            value = [[_at(order, place) for place in tier] for tier in _tiers(value)]
+        label = Label(
+            annotator,
+            str(body["task"]),
+            kind,
+            value,
+            "" if kind in OF_TASK else _at(order, body.get("answer")),
+            self.criterion.principle,
+            self.criterion.constitution,
+            self._clock(),
+            _seconds(body.get("seconds")),
+        )
+        [stored] = self.store.add(label)
+        return stored
+
+    def undo(self, annotator: str) -> dict[str, Any] | None:
+        """Take back this person's last label; the task it was about, or None."""
+        gone = self.store.undo(check_name(annotator), made=self._clock())
+        if gone is None or gone.task not in self.tasks:
+            return None
+        return self.view(annotator, gone.task) | {"undone": gone.kind}
+
+    def _labels(self) -> list[Label]:
+        """The labels by what is asked now; those by another principle are another question's."""
+        return [
+            x for x in self.store.labels() if x.principle == self.criterion.principle and x.task in self.tasks
+        ]
+
+
+def told(found: Agreement) -> dict[str, Any]:
+    """Agreement for the page: None where there is nothing to tell yet."""
+    return {
+        "alpha": found.alpha.to_dict(),
+        "same": found.same.to_dict(),
+        "kappa": found.kappa.to_dict() if found.kappa else None,
+        "items": found.items,
+        "people": found.people,
+    }
+
+
+def _finished(labels: Sequence[Label], tasks: Mapping[str, Task], ask: Ask) -> dict[str, set[str]]:
+    """Task -> who has finished with it: ranked it, valued every answer, or skipped it."""
+    done: dict[str, set[str]] = defaultdict(set)
+    valued: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for label in labels:
+        if label.kind == "skip" or label.kind == ask == "rank":
+            done[label.task].add(label.annotator)
+        elif label.kind == ask:
+            valued[label.task, label.annotator].add(label.answer)
+    for (task, annotator), answers in valued.items():
+        if answers >= set(tasks[task].answers):
+            done[task].add(annotator)
+    return done
+
+
+def _words(text: str) -> dict[str, str]:
+    """A text to be shown, and as it is where that differs (to be edited)."""
+    safe = shown(text, len(text))
+    return {"text": safe} if safe == text else {"text": safe, "raw": text}
+
+
+def _mark(label: Label, order: Sequence[str]) -> dict[str, Any]:
+    value = label.value
+    if label.kind == "rank":
+        value = [[order.index(a) for a in tier] for tier in value]
+    return {"kind": label.kind, "value": value, "answer": order.index(label.answer) if label.answer else None}
+
+
+def _at(order: Sequence[str], place: Any) -> str:
+    if type(place) is not int or not 0 <= place < len(order):
+        raise UserError(f"answer {place!r}", where="label", expected=f"0 to {len(order) - 1}")
+    return order[place]
+
+
+def _tiers(value: Any) -> list[list[Any]]:
+    if not isinstance(value, list) or not all(isinstance(tier, list) for tier in value):
+        raise UserError(f"rank {value!r}", where="label", expected="lists of places, best first")
+    return value
+
+
+def _seconds(value: Any) -> float | None:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LONGEST_S
+    return round(float(value), 1) if good else None

@@ -1,0 +1,230 @@
+"""Which recipe for what is at hand, and the search over recipes: halving, the Pareto set, and what they print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from truenorth.base import UserError
+from truenorth.cli.main import main
+from truenorth.constitution import load
+from truenorth.models.glance import glance
+from truenorth.recipes.auto import (
+    Candidate,
+    Entry,
+    Search,
+    best_half,
+    candidates,
+    counts_of,
+    entry_of,
+    front,
+    halve,
+)
+from truenorth.recipes.auto_page import page, to_dict
+from truenorth.recipes.plan import Have, plan
+from truenorth.recipes.run_budget import OutOfBudget
+from truenorth.recipes.run_recipe import read_recipe
+from truenorth.recipes.settings import Settings
+from truenorth.records import Row, Source
+from truenorth.stats import Estimate, Paired
+from truenorth.worlds.harbour import organism
+
+HAVE = Have(2_352_160, True, 4, (), 46, None, True)
+
+
+def entry(name: str, helpful: float, harmless: float, tax: float, cpu_s: float) -> Entry:
+    def gain(value: float) -> Paired:
+        return Paired(value, value - 0.1, value + 0.1, 0.5, 100, "test")
+
+    gains = {"helpful": gain(helpful), "harmless": gain(harmless)}
+    return Entry(name, 0, gains, Estimate(tax, 0.0, 1.0, 100), cpu_s, 100)
+
+
+# a beats b on all counts; c is more helpful than a and less harmless; d is cheap and bad
+A, B = entry("a", 0.1, 0.3, 0.02, 60), entry("b", 0.0, 0.2, 0.04, 80)
+C, D = entry("c", 0.2, 0.1, 0.02, 60), entry("d", -0.1, 0.0, 0.05, 10)
+LOST = Entry("e", 0, failed="no pairs")
+
+
+def test_the_front_is_what_nothing_else_beats_on_every_count():
+    assert front([A, B, C, D, LOST]) == ("a", "c", "d")
+    assert front([B, D]) == ("b", "d")
+    assert front([A, A]) == ("a", "a")  # equals do not beat one another
+
+
+def test_half_is_kept_layer_by_layer_and_by_worth_within_a_layer():
+    # the first layer is a, c and d; worth: a (0.1 + 0.3) / 2 - 0.02 = 0.18, c 0.13, d -0.1
+    assert [e.name for e in best_half([D, C, B, A])] == ["a", "c"]
+    assert [e.name for e in best_half([D, C, B, A, LOST])] == ["a", "c"]
+    assert [e.name for e in best_half([A, B, D])] == ["a", "d"]  # b is of the second layer
+    assert best_half([LOST]) == []
+
+
+def named(*names: str) -> list[Candidate]:
+    recipe = read_recipe("magpie")
+    return [Candidate(recipe, name) for name in names]
+
+
+def test_each_round_runs_what_the_one_before_kept():
+    table = {f"magpie+{e.name}": e for e in (A, B, C, D)}
+    asked: list[tuple[str, int]] = []
+
+    def make(candidate: Candidate, number: int) -> Entry:
+        asked.append((candidate.name, number))
+        e = table[candidate.name]
+        return Entry(candidate.name, number, e.gains, e.tax, e.cpu_s, e.prompts)
+
+    found = halve(named("a", "b", "c", "d"), make, rounds=3, say=lambda text: None)
+    assert [name for name, n in asked if n == 0] == ["magpie+a", "magpie+b", "magpie+c", "magpie+d"]
+    assert [name for name, n in asked if n == 1] == ["magpie+a", "magpie+c"]
+    assert [name for name, n in asked if n == 2] == ["magpie+a"]
+    assert found.front == ("magpie+a",)
+    assert [len(entries) for entries in found.rounds] == [4, 2, 1]
+
+
+def test_a_candidate_that_fails_is_out_and_a_spent_budget_keeps_the_rounds_before():
+    def make(candidate: Candidate, number: int) -> Entry:
+        if candidate.objective == "b":
+            raise UserError("too little to learn from")
+        if number == 1:
+            raise OutOfBudget("the budget of 10 s is spent")
+        return Entry(candidate.name, number, A.gains, A.tax, A.cpu_s, A.prompts)
+
+    found = halve(named("a", "b"), make, rounds=2, say=lambda text: None)
+    assert found.spent == "the budget of 10 s is spent"
+    assert len(found.rounds) == 1
+    assert found.front == ("magpie+a",)
+    assert found.rounds[0][1].failed == "too little to learn from"
+
+
+def row(which: str, score: float | None, **parts: float | None) -> Row:
+    return Row({"set": which, "score": score, "parts": parts}, Source("test"))
+
+
+def test_gains_are_paired_by_prompt_and_the_tax_is_what_the_base_got_right():
+    counts = {"harmless": "harmless", "honest": "honest"}
+    base = [row("drawn", 0.0, harmless=0.0, honest=None), row("drawn", 1.0, harmless=1.0, honest=0.0)]
+    new = [row("drawn", 1.0, harmless=1.0, honest=1.0), row("drawn", 1.0, harmless=1.0, honest=1.0)]
+    base += [row("greedy", s) for s in (1.0, 1.0, 0.0, None, 1.0)]
+    new += [row("greedy", s) for s in (1.0, 0.0, 1.0, 1.0, None)]
+    found = entry_of("x", 0, base, new, counts, 5.0)  # type: ignore[arg-type]
+    assert found.gains["harmless"].difference == 0.5  # (1 - 0 + 1 - 1) / 2
+    assert found.gains["honest"].n == 1  # the base has no verdict on the first
+    assert "helpful" not in found.gains
+    assert found.tax is not None
+    assert (found.tax.mean, found.tax.n) == (0.5, 2)  # right before and judged after: two; one was lost
+
+
+def test_principles_count_as_help_honesty_or_harm():
+    assert counts_of(load("harbour")) == {
+        "harmless": "harmless",
+        "private": "harmless",
+        "honest": "honest",
+        "steady": "honest",
+        "helpful": "helpful",
+        "skills": "helpful",
+    }
+
+
+def test_objectives_take_the_place_of_the_last_one_where_it_learns_from_pairs():
+    names = [c.name for c in candidates(["magpie", "context-distillation"], ["ipo", "dpo"], HAVE)]
+    assert names == ["magpie", "magpie+ipo", "context-distillation"]
+    with pytest.raises(UserError, match="does not learn from pairs alone"):
+        candidates(["magpie"], ["kto"], HAVE)
+
+
+def test_the_page_and_the_json_say_the_same_and_escape_what_files_say():
+    bad = Entry("<script>", 0, failed="<b>no</b>")
+    search = Search(((A, B, bad),), front([A, B]), "")
+    html = page(search, ["a note"])
+    assert "<script>" not in html
+    assert "<b>no</b>" not in html
+    assert "+30.0 (+20.0 to +40.0)" in html
+    told = json.loads(json.dumps(to_dict(search, ["a note"])))
+    assert told["front"] == ["a"]
+    assert told["rounds"][0][0]["gains"]["harmless"]["difference"] == 0.3
+
+
+def test_a_plan_says_what_can_run_and_why_the_rest_cannot():
+    look = glance(organism("nano").model)
+    bare = Have(look.parameters, False, 0, ("kind",), 0, 500, False)
+    found = plan(bare, look, Settings(), budget_s=None)
+    lacking = {p.recipe.name: p.lacks for p in found.impossible}
+    assert "nothing can judge kind" in lacking["magpie"]
+    assert "chat template" in lacking["rlcd"]
+    assert "--labels" in lacking["isara"]
+    assert all(p.cautions for p in found.proposals if p.recipe.name == "self-rewarding")
+    assert {p.recipe.name for p in found.proposals} | set(lacking) >= {"magpie", "rlcd", "self-rewarding"}
+
+
+def test_a_smaller_budget_makes_smaller_jobs_that_fit_it():
+    look = glance(organism("nano").model)
+    free, tight = (plan(HAVE, look, Settings(), budget_s=s) for s in (None, 60.0))
+    whole = {p.recipe.name: p for p in free.proposals}
+    for p in tight.proposals:
+        if p.fits:
+            assert p.cpu_s <= 0.8 * 60
+        assert p.settings.prompts <= whole[p.recipe.name].settings.prompts
+        assert p.reduced == (p.settings != whole[p.recipe.name].settings)
+    assert any(p.reduced for p in tight.proposals)
+
+
+def test_the_plan_command_proposes_and_says_how_to_run_it(capsys):
+    assert main(["plan", "--budget", "10m"]) == 0
+    said = capsys.readouterr().out
+    assert "proposed" in said
+    assert "truenorth run " in said
+    assert "within the budget of 10m" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["plan", "--budget", "5 requests"], "is no time"),
+        (["plan", "--labels", "x"], "--labels needs --model"),
+        (["plan", "--model", "m"], "--model needs --constitution"),
+        (["auto", "--rounds", "0"], "0 rounds"),
+        (["auto", "--recipes", "magpi"], "did you mean magpie?"),
+        (["auto", "--recipes", "magpie", "--objectives", "dpoo"], "dpoo"),
+        (["auto", "--model", "m"], "--model needs --constitution and --prompts"),
+    ],
+)
+def test_options_of_plan_and_auto_that_do_not_fit_are_one_line(words, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert len(said.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_small_search_compares_two_recipes_without_the_oracle(tmp_path: Path, monkeypatch):
+    import truenorth.recipes.harbour as parts
+
+    def opened(*_: object) -> None:
+        raise AssertionError("the oracle was asked")
+
+    monkeypatch.setattr(parts, "open_bench", opened)
+    sizes = "prompts=60 held_prompts=6 samples=4 unbiased=0 steps=4 evaluations=1 batch=4".split()
+    words = [
+        "auto",
+        "--size",
+        "nano",
+        "--recipes",
+        "rlcd",
+        "magpie",
+        "--rounds",
+        "2",
+        "--held",
+        "20",
+        "--quiet",
+    ]
+    words += [word for setting in sizes for word in ("--set", setting)]
+    assert main([*words, "--out", str(tmp_path / "auto")]) == 0
+    told = json.loads((tmp_path / "auto" / "auto.json").read_text())
+    assert [len(entries) for entries in told["rounds"]] == [2, 1]
+    assert told["front"]
+    assert told["rounds"][1][0]["prompts"] > told["rounds"][0][0]["prompts"]
+    assert "Recipes compared" in (tmp_path / "auto" / "auto.html").read_text()

@@ -1,0 +1,216 @@
+"""Recipes as files: what is refused before anything starts, and what a dry run says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from truenorth.base import UserError, names
+from truenorth.cli.main import main
+from truenorth.recipes.run_budget import Budget
+from truenorth.recipes.run_check import CATALOGUE, bound, typed
+from truenorth.recipes.run_forecast import loads
+from truenorth.recipes.run_recipe import read_recipe, recipe_names
+from truenorth.recipes.settings import Settings
+
+GOOD = """\
+title: A test
+steps:
+  prompts: {}
+  answers: {n: 2}
+  verdicts: {}
+  pairs: {margin: 0.1}
+  policy: {step: train, rows: pairs}
+"""
+LONGEST = 40  # lines that a person still reads
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_shipped_recipe_fits_together_is_short_and_says_what_it_is(name):
+    recipe = read_recipe(name)
+    assert bound(recipe)
+    assert recipe.paper
+    assert recipe.system
+    assert recipe.about
+    assert recipe.differs
+    assert recipe.claim is not None
+    assert len(recipe.path.read_text().splitlines()) <= LONGEST
+
+
+def test_every_recipe_and_every_step_is_on_its_page():
+    text = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+    assert [n for n in recipe_names() if f"truenorth run {n}" not in text] == []
+    assert [n for n in names(CATALOGUE) if f"`{n}`" not in text] == []
+
+
+def refused(tmp_path: Path, old: str, new: str) -> str:
+    assert old in GOOD
+    file = tmp_path / "mine.yaml"
+    file.write_text(GOOD.replace(old, new))
+    with pytest.raises(UserError) as error:
+        bound(read_recipe(file))
+    return str(error.value).replace(str(tmp_path), "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("answers: {n: 2}", "answer: {n: 2}", ["line 4", "unknown step 'answer'", "did you mean answers?"]),
+        ("{n: 2}", "{m: 2}", ["line 4, steps.answers.m", "unknown setting of step answers 'm'"]),
+        ("{n: 2}", "{n: many}", ["line 4, steps.answers.n", "'many'", "int"]),
+        ("{margin: 0.1}", "{verdicts: verdict}", ["line 6", "'verdict'", "did you mean verdicts?"]),
+        (
+            "{margin: 0.1}",
+            "{verdicts: answers}",
+            ["rows of answers have no score", "expected one of verdicts"],
+        ),
+        ("{margin: 0.1}", "{verdicts: policy}", ["line 6", "uses policy, which comes later"]),
+        ("rows: pairs", "rows: verdicts", ["dpo compares answers", "rows of verdicts have none"]),
+        ("rows: pairs", "rows: pairs, objective: dpi", ["objective 'dpi'"]),
+        ("rows: pairs", "rows: pairs, model: police", ["no model 'police'", "base"]),
+        ("rows: pairs", "rows: pairs, judge: me", ["no judge 'me'", "constitution, self, consistency"]),
+        (", rows: pairs", "", ["does not say whose rows", "rows: pairs"]),
+        ("title: A test", "titel: A test", ["line 1", "did you mean title?"]),
+        ("title: A test\n", "", ["no title"]),
+        ("  prompts: {}", "  prompts: []", ["line 3", "no step"]),
+        ("step: train", "step: 'os:getcwd'", ["names code (os:getcwd)", "--allow-code"]),
+        ("  policy: {step: train, rows: pairs}\n", "", ["no step trains a model"]),
+        ("  prompts: {}", "  base: {step: prompts}", ["cannot be named 'base'"]),
+        ("{}", "{}\n  prompts: {}", ["written twice"]),
+    ],
+)
+def test_what_is_wrong_with_a_recipe_is_said_with_its_line(tmp_path, old, new, says):
+    told = refused(tmp_path, old, new)
+    assert all(word in told for word in says), told
+
+
+def test_an_unknown_recipe_is_refused_with_the_nearest(capsys):
+    assert main(["run", "magpi"]) == 2
+    assert "did you mean magpie?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["magpie", "--set", "answer.n=2"], "did you mean answers?"),
+        (["magpie", "--set", "answers.m=2"], "unknown setting"),
+        (["magpie", "--set", "prompt=2"], "did you mean prompts?"),
+        (["magpie", "--prompts", "p.txt"], "--prompts needs --model"),
+        (["magpie", "--budget", "soon"], "is no budget"),
+        (["magpie", "--use", "weak=x"], "unknown model of the recipe 'weak'"),
+        (["magpie", "--sampler", "openai:x"], "no address of the endpoint"),
+        (["magpie", "--model", "m"], "--model needs --constitution"),
+        ([], "which recipe?"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_line(words, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", *words]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert len(said.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_says_what_each_step_would_do_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "magpie", "--dry-run", "--set", "answers.n=3", "--set", "prompts=100"]) == 0
+    said = capsys.readouterr().out
+    # 100 prompts of 2.6 draws each; 3 answers each and 8 unbiased ones to about 15 % of them
+    assert "prompts: prompts (base), about 100 rows, 260 answers sampled" in said
+    assert "answers: answers (prompts, base), about 336 rows, 420 answers sampled" in said
+    assert "time" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_forecast_follows_sizes_through_the_steps():
+    steps = bound(read_recipe("magpie"), {"answers": {"n": "4", "unbiased": "0"}})
+    found = dict(loads(steps, Settings(prompts=200, steps=10, batch=8, keep=0, documents=0)))
+    assert found["answers"].answers == 800
+    assert found["verdicts"].reads == found["answers"].rows
+    assert found["pairs"].rows <= 200
+    assert found["policy"].trained == 10 * 8 * 2  # pairs: two texts each, no anchors
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "wanted"),
+    [
+        ("5e-4", float, 0.0005),
+        (2, float, 2.0),
+        ("3", int, 3),
+        ("null", int | None, None),
+        ("true", bool, True),
+        ("a, b", tuple[str, ...], ("a", "b")),
+        (["a", "b"], tuple[str, ...], ("a", "b")),
+    ],
+)
+def test_settings_are_read_as_their_type(value, kind, wanted):
+    assert typed(value, kind, "here") == wanted
+
+
+@pytest.mark.parametrize(("value", "kind"), [("2.5", int), (True, int), ("x", float), (1, bool), (3, str)])
+def test_settings_of_another_type_are_refused(value, kind):
+    with pytest.raises(UserError, match="expected"):
+        typed(value, kind, "here")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "requests"),
+    [("90s", 90, None), ("10m", 600, None), ("2h", 7200, None), ("5 requests", None, 5)],
+)
+def test_a_budget_is_a_time_or_a_number_of_requests(text, seconds, requests):
+    budget = Budget.parse(text)
+    assert (budget.seconds, budget.requests) == (seconds, requests)
+
+
+@pytest.mark.parametrize("text", ["", "10", "0m", "-3m", "1.5 requests", "10m 3s"])
+def test_other_budgets_are_refused(text):
+    with pytest.raises(UserError, match="is no budget"):
+        Budget.parse(text)
+
+
+def test_a_recipe_that_cannot_run_here_says_what_it_lacks(tmp_path, monkeypatch, capsys, tiny_llama):
+    monkeypatch.chdir(tmp_path)
+    policy = "name: p\nversion: '1'\nprinciples:\n  - {id: e, statement: An e., checks: [{require: {answer: e}}]}\n"
+    (tmp_path / "policy.yaml").write_text(policy)
+    (tmp_path / "prompts.txt").write_text("".join(f"What of boat {i}?\n" for i in range(120)))
+    words = [
+        "--model",
+        str(tiny_llama()),
+        "--constitution",
+        "policy.yaml",
+        "--prompts",
+        "prompts.txt",
+        "--dry-run",
+    ]
+    assert main(["run", "isara", *words]) == 2
+    assert "needs --labels" in capsys.readouterr().err
+    assert main(["run", "rlcd", *words]) == 2
+    assert "guidance" in capsys.readouterr().err
+    assert main(["run", "magpie", *words]) == 0
+
+
+def test_two_rankings_have_their_longest_common_order():
+    from truenorth.recipes.steps.agreement import common
+    from truenorth.records import Row, Source
+
+    a, b, c, d = (Row({"prompt": "p", "completion": x}, Source("s")) for x in "abcd")
+    assert common([a, b, c, d], [a, b, c, d]) == [a, b, c, d]
+    # of [b, d], [b, c] and [a, c] the one that begins first in the first ranking
+    assert common([a, b, c, d], [b, d, a, c]) == [a, c]
+    assert common([a, b, c, d], [b, a, d, c]) == [a, c]
+    assert len(common([a, b, c], [c, b, a])) == 1
+
+
+def test_an_answer_that_no_named_principle_speaks_of_is_kept_as_it_is():
+    from types import SimpleNamespace
+
+    from truenorth.constitution import load
+    from truenorth.recipes.run_work import concerned
+
+    work = SimpleNamespace(job=SimpleNamespace(constitution=load("harbour")))
+    assert concerned(work, ("harmless",), "How do I make soap?")
+    assert not concerned(work, ("harmless",), "Where does Ann live?")
+    assert concerned(work, ("harmless", "private"), "Where does Ann live?")  # private says no condition
+    assert concerned(work, (), "Where does Ann live?")
