@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from truenorth.serve.gathering import Work
     from truenorth.serve.labelling import Ask, Criterion
 
-FORMS = ("labels", "pairs", "edits", "flags", "rankings", "votes", "label-studio", "argilla")
+FORMS = ("labels", "consensus", "pairs", "edits", "flags", "rankings", "votes", "label-studio", "argilla")
 FOREIGN = FORMS[-2:]
 
 
@@ -53,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the labels there and stop")
     parser.add_argument("--import", dest="bring", type=Path, metavar="FILE", help="take in labels and stop")
     parser.add_argument("--as", dest="form", choices=FORMS, metavar="FORM", help="one of " + ", ".join(FORMS))
+    parser.add_argument(
+        "--gold",
+        type=Path,
+        metavar="FILE",
+        help="hide tasks with known answers among the others (label, or pairs)",
+    )
+    parser.add_argument("--people", action="store_true", help="print how each person labels and stop")
     parser.add_argument("--agreement", action="store_true", help="print how far people agree and stop")
 
 
@@ -65,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         return run_import(args, path)
     if args.agreement:
         return run_agreement(path)
+    if args.people:
+        return run_people(path)
     return run_page(args, path)
 
 
@@ -94,10 +103,13 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
     from truenorth.records.label_store import LabelStore
     from truenorth.serve.access import access_for
     from truenorth.serve.annotate import annotation_app
+    from truenorth.serve.gathering import gather_gold
     from truenorth.serve.labelling import Desk
     from truenorth.serve.running import run as serve
 
     access, criterion, work = access_for(args.host), criterion_of(args), gathered(args)
+    if args.gold:
+        work = work.with_gold(gather_gold(args.gold))
     many = any(len(task.answers) > 1 for task in work.tasks)
     if args.ask == "rank" and not many:
         raise UserError(
@@ -120,6 +132,7 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
 
 
 def run_export(args: argparse.Namespace, path: Path) -> int:
+    from truenorth.records.label_consensus import consensus
     from truenorth.records.label_rows import FORMS as ROWS
     from truenorth.records.label_store import LabelStore
     from truenorth.records.tables import write_table
@@ -128,7 +141,7 @@ def run_export(args: argparse.Namespace, path: Path) -> int:
     if form in FOREIGN:
         return export_foreign(args, path)
     with LabelStore(path, create=False) as store:
-        rows = ROWS[form](store.annotations())
+        rows = (ROWS | {"consensus": consensus})[form](store.annotations())
     if not rows:
         raise UserError(f"no {form} in the labels so far", where=str(path))
     print(f"{len(rows):,} {form} in {write_table(args.export, rows)}")
@@ -192,7 +205,7 @@ def run_agreement(path: Path) -> int:
     from truenorth.records.label_store import LabelStore
 
     with LabelStore(path, create=False) as store:
-        labels = store.labels()
+        labels = store.annotations().labels
     for kind in SCALES:
         found = agreement(labels, kind)
         if found.items:
@@ -202,6 +215,19 @@ def run_agreement(path: Path) -> int:
             )
         else:
             print(f"{kind:8} nothing that two people labelled")
+    return exits.OK
+
+
+def run_people(path: Path) -> int:
+    from truenorth.records.label_people import people
+    from truenorth.records.label_store import LabelStore
+
+    with LabelStore(path, create=False) as store:
+        found = people(store.labels(), store.gold())
+    if not found:
+        raise UserError("nobody has labelled anything", where=str(path))
+    for person in found:
+        print(person)
     return exits.OK
 
 
