@@ -69,13 +69,27 @@ def test_languages_and_broken_characters_are_texts_too():
         "Größe zählt hier sehr",
         "GRÖSSE zählt hier",
         "漁港 の 朝",
-        "漁港の朝",
+        "漁港の朝。",
         "ﬁne \ud800 art",
         "fine \ud800 ART",
         "\ud800",
     ]
-    # the ligature is NFKC's "fi"; a lone surrogate is no letter
-    assert duplicates(texts, near=2) == ["", "", "", "", "", "exact", "empty"]
+    # the ligature is NFKC's "fi"; a lone surrogate is no letter; spaces mean nothing in Japanese
+    assert duplicates(texts, near=2) == ["", "", "", "exact", "", "exact", "empty"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "すべての人間は、生まれながらにして自由であり、かつ、尊厳と権利とについて平等である",
+        "人人生而自由在尊严和权利上一律平等他们赋有理性和良心并应以兄弟关系的精神相对待",
+        "มนุษย์ทั้งหลายเกิดมามีอิสระและเสมอภาคกันในเกียรติศักดิ์และสิทธิต่างมีเหตุผลและมโนธรรม",
+    ],
+)
+def test_near_duplicates_are_found_where_words_have_no_spaces(text):
+    other = text[len(text) // 2 :] + text[: len(text) // 2]  # as long, and one run of letters more or less
+    assert duplicates([text, text[:-1], text[::-1]]) == ["", "near", ""]
+    assert duplicates([text, other])[1] == "near"
 
 
 @settings(max_examples=50, deadline=None)
