@@ -27,7 +27,7 @@ WRITTEN = (".jsonl", ".ndjson", ".parquet", ".csv", ".tsv")
 
 
 def read_batches(path: str | Path, *, size: int = SIZE) -> Iterator[Table]:
-    """The rows of a file in batches of `size`, in order. JSONL, CSV and Parquet files are read as a stream, others
+    """The rows of a file in batches of at most `size`, in order. JSONL, CSV and Parquet files are read as a stream, others
     (JSON, Arrow) whole. A file without rows has no batches.
 
     Raises:
