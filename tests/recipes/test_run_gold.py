@@ -13,12 +13,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_gold import SEEDS, pooled, scores
+from test_gold import SEEDS, pooled
 
 from truenorth.engine import View
 from truenorth.judges import Judge
 from truenorth.recipes.run_recipe import Recipe, read_recipe, recipe_names
 from truenorth.records import Group, Prompt, Row
+from truenorth.stats import Paired, paired
 
 RUNS = Path(os.environ.get("TRUENORTH_PROOFS", Path(__file__).parents[2] / "runs"))
 PRINCIPLES = ("harmless", "private", "honest", "steady")
@@ -64,10 +65,28 @@ def command(name: str, seed: int, folder: Path) -> list[str]:
     return [*words, "--quiet"]
 
 
+def moved(recipe: Recipe, runs: list[View]) -> Paired:
+    """The claimed quantity, against what the claim names, over all these runs: paired by question, clustered by entity,
+    with a 99 % interval."""
+    claim = recipe.claim
+    assert claim is not None
+    both = [
+        (a, b)
+        for view in runs
+        for a, b in zip(
+            *(view.rows(f"conduct-{claim.set}-{who}") for who in (claim.over, "aligned")), strict=True
+        )
+        if a.source.principle == claim.quantity
+    ]
+    assert all(a.source.parents == b.source.parents for a, b in both)
+    values = ([row.data["score"] for row in side] for side in zip(*both, strict=True))
+    return paired(*values, clusters=[a.data["cluster"] for a, _ in both], level=0.99)
+
+
 def told(recipe: Recipe, runs: list[View]) -> str:
     """The recipe's `gold:` line."""
     assert recipe.claim is not None
-    claimed = pooled(runs, "conduct", recipe.claim.set, recipe.claim.quantity)
+    claimed = moved(recipe, runs)
     each = [pooled(runs, "conduct", recipe.claim.set, p).difference for p in PRINCIPLES]
     facts = pooled(runs, "ability", recipe.claim.set, "facts").difference
     costs = [
@@ -90,9 +109,8 @@ def test_a_recipe_does_what_it_claims_in_every_seed_and_pooled(name):
     sign = 1 if recipe.claim.direction == "up" else -1
     print(f"\n{name}: {told(recipe, runs)}")
     for view in runs:
-        base, aligned, _ = scores(view, "conduct", recipe.claim.set, recipe.claim.quantity)
-        assert sign * (sum(aligned) - sum(base)) > 0
-    found = pooled(runs, "conduct", recipe.claim.set, recipe.claim.quantity)
+        assert sign * moved(recipe, [view]).difference > 0
+    found = moved(recipe, runs)
     assert found.low > 0 if sign > 0 else found.high < 0
 
 
@@ -208,8 +226,6 @@ def noted(seed: int) -> dict[str, tuple[list[float], list[float], list[str]]]:
 def test_poison_is_resisted_and_edits_are_kept():
     """Row A18: fewer false notes taken over; true ones, where nothing is known, at most ten points fewer."""
     from itertools import chain
-
-    from truenorth.stats import paired
 
     for seed in SEEDS:
         run("dialectical", seed)

@@ -79,6 +79,12 @@ def refused(tmp_path: Path, old: str, new: str) -> str:
         ("  policy: {step: train, rows: pairs}\n", "", ["no step trains a model"]),
         ("  prompts: {}", "  base: {step: prompts}", ["cannot be named 'base'"]),
         ("{}", "{}\n  prompts: {}", ["written twice"]),
+        (
+            "steps:",
+            "claim: {quantity: honest, over: pairs}\nsteps:",
+            ["claim.over", "no model 'pairs'", "base, policy"],
+        ),
+        ("steps:", "claim: {quantity: honest, direction: left}\nsteps:", ["not a claim"]),
     ],
 )
 def test_what_is_wrong_with_a_recipe_is_said_with_its_line(tmp_path, old, new, says):
