@@ -20,6 +20,7 @@ from truenorth.records.label_store import LabelStore
 from truenorth.records.labels import KINDS, OF_TASK, Label, Task, check_name
 from truenorth.report.words import shown
 from truenorth.serve.gathering import Work
+from truenorth.serve.practice import Practice, practice_of
 
 Ask = Literal["rank", "rate", "approve"]
 ASKS: tuple[Ask, ...] = get_args(Ask)
@@ -42,6 +43,7 @@ class Desk:
     Args:
         ask: what the page asks first. seed: of all orders.
         votes: people who are to label each task; 0: everybody labels all.
+        practice: gold tasks of the first question that everybody must pass before the others.
         clock: the time, as it is written down.
     """
 
@@ -54,6 +56,7 @@ class Desk:
         criterion: Criterion | None = None,
         seed: int = 0,
         votes: int = 0,
+        practice: int = 0,
         clock: Callable[[], str] = lambda: time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     ):
         self.store, self.ask, self.seed, self.votes = store, ask, seed, votes
@@ -62,6 +65,9 @@ class Desk:
         self.answers = work.answers
         self._gold = {(gold.task, gold.kind) for gold in work.gold}
         self._told: dict[Ask, tuple[int, Agreement]] = {}  # at which entry of the store, and what
+        self.practice: dict[Ask, Practice] = {ask: Practice() for ask in ASKS}
+        if practice:
+            self.practice[ask] = practice_of(work.gold, ask, practice, seed=seed)
         self._clock = clock
         store.add_tasks(work.tasks, work.answers)
         store.add_gold(work.gold)
@@ -74,18 +80,28 @@ class Desk:
         done = sum(annotator in finished[t] for t in queue)
         spent = Counter(label.kind for label in labels if label.annotator == annotator)
         found = self._agreement(ask, labels)
-        return {"done": done, "total": len(queue), "mine": dict(spent), "agreement": told(found), "ask": ask}
+        return {
+            "done": done,
+            "total": len(queue),
+            "mine": dict(spent),
+            "agreement": told(found),
+            "ask": ask,
+            "practice": self.practice[ask].standing(annotator, labels),
+        }
 
     def next(self, annotator: str, ask: Ask) -> dict[str, Any] | None:
-        """The first task of this person's queue that they have not finished, or None."""
+        """The first task of this person's queue that they have not finished; None at its end, or if practice failed."""
         labels = self._labels()
+        practice = self.practice[ask].standing(annotator, labels)
+        if practice and practice["failed"]:
+            return None
         finished = _finished(labels, self.tasks, ask)
         left = (t for t in self.queue(annotator, ask, labels) if annotator not in finished[t])
         found = next(left, None)
         return None if found is None else self.view(annotator, found)
 
     def queue(self, annotator: str, ask: Ask, labels: Sequence[Label]) -> list[str]:
-        """The tasks for this person, in their order, with gold for this question among them.
+        """The tasks for this person: practice, then the others and gold, in an order of their own.
 
         A task that enough others have finished with is not in it, unless it is gold.
         """
@@ -96,6 +112,8 @@ class Desk:
             t.id for t in self.tasks.values() if (ask != "rank" or len(t.answers) > 1) and t.id not in known
         ]
         random.Random(seed_of("tasks", self.seed, annotator)).shuffle(ids)
+        first = self.practice[ask].tasks
+        ids = [*first, *(t for t in ids if t not in first)]
         if not self.votes:
             return ids
         finished = _finished(labels, self.tasks, ask)
@@ -151,12 +169,16 @@ class Desk:
             self._clock(),
             _seconds(body.get("seconds")),
         )
+        self._check_practice(label)
         [stored] = self.store.add(label)
         return stored
 
     def undo(self, annotator: str) -> dict[str, Any] | None:
-        """Take back this person's last label of what is on this desk; the task it was about, or None."""
-        gone = self.store.undo(check_name(annotator), among=self._here, made=self._clock())
+        """Take back this person's last label of what is on this desk; the task it was about, or None.
+
+        Practice is not taken back: the known answer has been told.
+        """
+        gone = self.store.undo(check_name(annotator), among=self._undoable, made=self._clock())
         return None if gone is None else self.view(annotator, gone.task) | {"undone": gone.kind}
 
     def _labels(self) -> list[Label]:
@@ -165,6 +187,18 @@ class Desk:
     def _here(self, label: Label) -> bool:
         """Whether it is about a task on this desk, by what is asked now: another principle is another question."""
         return label.principle == self.criterion.principle and label.task in self.tasks
+
+    def _check_practice(self, label: Label) -> None:
+        """Practice is answered, and once: the known answer is told at once."""
+        if any(label.task in practice.tasks for practice in self.practice.values()):
+            if label.kind == "skip":
+                raise UserError("practice cannot be skipped", where="label")
+            if label.kind in ASKS and any(x.place == label.place for x in self._labels()):
+                raise UserError("this practice has been answered", where="label")
+
+    def _undoable(self, label: Label) -> bool:
+        practised = any(label.task in practice.tasks for practice in self.practice.values())
+        return self._here(label) and not practised
 
     def _agreement(self, ask: Ask, labels: Sequence[Label]) -> Agreement:
         """Computed anew when the entries have grown by a hundredth: at 25,000 labels it takes half a second."""
