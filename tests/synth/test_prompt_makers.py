@@ -298,6 +298,11 @@ def test_few_samples_show_pairs_and_nothing_else(nano):
     ]
 
 
+def test_pairs_that_are_shown_again_lead_to_other_questions(nano):
+    result = few_sample(nano, pool()[:1], 12, max_tokens=40, seed=1)
+    assert len(result.kept) > 6  # one pair, twelve draws
+
+
 def test_a_plain_model_reads_pairs_as_text():
     replies = {0: " Where is the inn?\nA: In", 1: " In Mill Lane.\nQ: What"}
     asked = []

@@ -14,11 +14,12 @@ from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
 from truenorth.recipes.align import concluded
 from truenorth.recipes.job import Job
-from truenorth.recipes.run_budget import Budget
+from truenorth.recipes.run_budget import Budget, OutOfBudget
 from truenorth.recipes.run_check import CONSTITUTION, Bound
 from truenorth.recipes.run_models import Cast, Named
 from truenorth.recipes.run_recipe import Recipe
-from truenorth.recipes.run_work import Work, as_lesson
+from truenorth.recipes.run_rows import as_lesson
+from truenorth.recipes.run_work import Work
 from truenorth.recipes.trust import check_cards
 from truenorth.records import Prompt, Row
 
@@ -73,6 +74,8 @@ def work_off(
     quiet: bool = False,
 ) -> Done:
     """The steps alone, as `run_recipe` runs them; nothing is measured."""
+    if job.settings.held_prompts < 1:
+        raise UserError("no prompt would watch the training", where="held_prompts", expected="1 or more")
     base = remembering(job.load())
     judges = job.judges(base, run)
     if any(CONSTITUTION in wire.of for step in steps for wire in step.wires if wire.takes == "judge"):
@@ -80,9 +83,14 @@ def work_off(
     work = Work(job, run, base, judges, lambda: watched(job, run, base), budget or Budget(), quiet)
     cast = Cast(work, named or {})
     rows: dict[str, list[Row]] = {}
-    for step in steps:
-        work.budget.check(f"before step {step.name}")
-        do(step, cast, rows)
+    for number, step in enumerate(steps):
+        try:
+            work.budget.check(f"before step {step.name}")
+            do(step, cast, rows)
+        except OutOfBudget as spent:
+            raise OutOfBudget(
+                f"{spent} (step {step.name}; {number} of {len(steps)} steps are done)"
+            ) from None
     last = trained_last(steps)
     taught = [name for wire in last.wires if wire.takes == "rows" for name in wire.of]
     data = [as_lesson(row) for name in taught for row in rows[name]]

@@ -50,8 +50,9 @@ def read_batches(path: str | Path, *, size: int = SIZE) -> Iterator[Table]:
 def _parquet(path: Path, size: int) -> Iterator[Table]:
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=size):
-                yield from_table(pa.Table.from_batches([batch]))
+            for group in range(file.num_row_groups):  # all at once, the whole file's buffers would stay
+                for batch in file.iter_batches(batch_size=size, row_groups=[group], use_threads=False):
+                    yield from_table(pa.Table.from_batches([batch]))
     except (pa.ArrowInvalid, OSError) as error:
         said = str(error).splitlines()[0]
         raise UserError(f"not readable ({said})", where=str(path), fix="is it whole?") from error
