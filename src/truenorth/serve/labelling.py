@@ -18,14 +18,12 @@ from truenorth.records import as_messages
 from truenorth.records.label_agreement import Agreement, agreement
 from truenorth.records.label_store import LabelStore
 from truenorth.records.labels import KINDS, OF_TASK, Label, Task, check_name
-from truenorth.report.words import shown
+from truenorth.serve.exchange import at, mark, seconds, tiers, told, words
 from truenorth.serve.gathering import Work
 from truenorth.serve.practice import Practice, practice_of
 
 Ask = Literal["rank", "rate", "approve"]
 ASKS: tuple[Ask, ...] = get_args(Ask)
-MINE = ("rank", "rate", "approve", "edit", "flag", "skip")
-LONGEST_S = 3600.0  # a task that was open for longer was not being read
 
 
 class Criterion(NamedTuple):
@@ -124,14 +122,14 @@ class Desk:
         """A task as the page gets it: texts by place, and this person's own labels. Nothing says who wrote what."""
         order = self.order(annotator, task_id)
         mine = [x for x in self._labels() if x.annotator == annotator and x.task == task_id]
-        answers = [_words(self.answers[a].data["completion"]) for a in order]
+        answers = [words(self.answers[a].data["completion"]) for a in order]
         return {
             "task": task_id,
             "prompt": [
-                _words(m["content"]) | {"role": m["role"]} for m in as_messages(self.tasks[task_id].prompt)
+                words(m["content"]) | {"role": m["role"]} for m in as_messages(self.tasks[task_id].prompt)
             ],
             "answers": answers,
-            "marks": [_mark(label, order) for label in mine],
+            "marks": [mark(label, order) for label in mine],
         }
 
     def order(self, annotator: str, task_id: str) -> list[str]:
@@ -157,17 +155,17 @@ class Desk:
         if kind not in KINDS:
             raise UserError(f"kind {kind!r}", where="label", expected="one of " + ", ".join(KINDS))
         if kind == "rank":
-            value = [[_at(order, place) for place in tier] for tier in _tiers(value)]
+            value = [[at(order, place) for place in tier] for tier in tiers(value)]
         label = Label(
             annotator,
             str(body["task"]),
             kind,
             value,
-            "" if kind in OF_TASK else _at(order, body.get("answer")),
+            "" if kind in OF_TASK else at(order, body.get("answer")),
             self.criterion.principle,
             self.criterion.constitution,
             self._clock(),
-            _seconds(body.get("seconds")),
+            seconds(body.get("seconds")),
         )
         self._check_practice(label)
         [stored] = self.store.add(label)
@@ -211,17 +209,6 @@ class Desk:
         return found
 
 
-def told(found: Agreement) -> dict[str, Any]:
-    """Agreement for the page: None where there is nothing to tell yet."""
-    return {
-        "alpha": found.alpha.to_dict(),
-        "same": found.same.to_dict(),
-        "kappa": found.kappa.to_dict() if found.kappa else None,
-        "items": found.items,
-        "people": found.people,
-    }
-
-
 def _finished(labels: Sequence[Label], tasks: Mapping[str, Task], ask: Ask) -> dict[str, set[str]]:
     """Task -> who has finished with it: ranked it, valued every answer, or skipped it."""
     done: dict[str, set[str]] = defaultdict(set)
@@ -235,33 +222,3 @@ def _finished(labels: Sequence[Label], tasks: Mapping[str, Task], ask: Ask) -> d
         if answers >= set(tasks[task].answers):
             done[task].add(annotator)
     return done
-
-
-def _words(text: str) -> dict[str, str]:
-    """A text to be shown, and as it is where that differs (to be edited)."""
-    safe = shown(text, len(text))
-    return {"text": safe} if safe == text else {"text": safe, "raw": text}
-
-
-def _mark(label: Label, order: Sequence[str]) -> dict[str, Any]:
-    value = label.value
-    if label.kind == "rank":
-        value = [[order.index(a) for a in tier] for tier in value]
-    return {"kind": label.kind, "value": value, "answer": order.index(label.answer) if label.answer else None}
-
-
-def _at(order: Sequence[str], place: Any) -> str:
-    if type(place) is not int or not 0 <= place < len(order):
-        raise UserError(f"answer {place!r}", where="label", expected=f"0 to {len(order) - 1}")
-    return order[place]
-
-
-def _tiers(value: Any) -> list[list[Any]]:
-    if not isinstance(value, list) or not all(isinstance(tier, list) for tier in value):
-        raise UserError(f"rank {value!r}", where="label", expected="lists of places, best first")
-    return value
-
-
-def _seconds(value: Any) -> float | None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LONGEST_S
-    return round(float(value), 1) if good else None
