@@ -34,16 +34,15 @@ RATE = "Question: {prompt} Answer: {answer} Is the answer good?"
 REPHRASE = "Say it in other words: {prompt}"
 TRANSLATE = "Translate: {text}"
 READ = "It is written: {passages} {prompt}"
-SCENE = (
-    Scene(  # everybody sees the answer and says what is wrong with it; the commonest fault is what came of it
-        notices="",
-        reacts="Question: {prompt} Answer: {step} What is wrong with the answer?",
-        incident="",
-        calm=("nothing is wrong",),
-        consequences="",
-        revision=ASKED + "Fault: {consequences} Write a better answer.",
-        nothing="Nothing is wrong.",
-    )
+# Everybody sees the answer and says what is wrong with it; the commonest fault is what came of it.
+SCENE = Scene(
+    notices="",
+    reacts="Question: {prompt} Answer: {step} What is wrong with the answer?",
+    incident="",
+    calm=("nothing is wrong",),
+    consequences="",
+    revision=ASKED + "Fault: {consequences} Write a better answer.",
+    nothing="Nothing is wrong.",
 )
 COMPARE = "Question: {prompt} A: {a} B: {b} Which answer is better?"
 JUDGING = Asking(RATE, ("yes", "no"), COMPARE)
