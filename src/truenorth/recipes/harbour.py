@@ -108,9 +108,8 @@ def harbour_judges(organism: Organism, settings: Settings, model: LocalModel, ru
     consistency = ConsistencyJudge(
         model,
         m=settings.samples,
-        sharpen=1 / 0.7 - 1,
-        known_at=0.6,
-        unknown_at=0.35,
+        known_at=0.5,
+        unknown_at=0.3,
         max_tokens=settings.max_tokens,
         seed=settings.seed,
         decline=DECLINES + REFUSALS,
