@@ -98,13 +98,13 @@ def groups_of(count: int, answers: int) -> list[Group]:
 def case_of(name: str, model: Any) -> tuple[Any, list[Group]]:
     if name == "checklist":
         questions = {f"Is the answer {c}?": 1.0 for c in CRITERIA}
-        return ChecklistJudge(model, questions, how="logprobs"), groups_of(16, 1)
-    count, answers = {"pairs": (48, 2), "of 4": (8, 4), "of 8": (2, 8)}[name]
+        return ChecklistJudge(model, questions, how="logprobs"), groups_of(6, 1)
+    count, answers = {"pairs": (16, 2), "of 4": (3, 4), "of 8": (1, 8)}[name]
     return PairwiseJudge(model, how="logprobs"), groups_of(count, answers)
 
 
 def generated(
-    model: LocalModel, requests: list[Any], options: list[str], new: int, rows: int = 32
+    model: LocalModel, requests: list[Any], options: list[str], new: int, rows: int = 8
 ) -> list[dict[str, float]]:
     """Probability of each option among the options, from `generate`'s scores of the first new token."""
     tokenizer = model.tokenizer

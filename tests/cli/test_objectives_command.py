@@ -15,7 +15,7 @@ from truenorth.learn.coupling import load_objective, needs
 CATALOGUE = "truenorth.learn.objectives"
 COUPLED = {"answer": "answers", "pair": "pairs", "group": "lists", "batch": "whole batch",
            "distribution": "answers, distributions", "score": "scored answers", "score_pair": "scored pairs",
-           "token_score": "scored tokens"}  # fmt: skip
+           "token_score": "scored tokens", "state_pair": "two wordings"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", names(CATALOGUE))

@@ -6,35 +6,39 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from truenorth.base import UserError, names
 from truenorth.cli.main import main
 from truenorth.edit.method import method
-from truenorth.gallery.cells import Size, folder_of, run_gallery
+from truenorth.gallery.best_of import BestOf
+from truenorth.gallery.cells import run_gallery
+from truenorth.gallery.claims import Claim
+from truenorth.gallery.gather import Asked, folder_of, number
 from truenorth.gallery.kinds.objective import configured
 from truenorth.gallery.lessons import lessons
 from truenorth.gallery.page import gallery_page, write_gallery
 from truenorth.gallery.presets import KINDS, Preset, chosen, in_waves, presets
-from truenorth.gallery.stock import read_stock
-from truenorth.gallery.table import Asked, Entry, Gallery, Number, number, ranked
+from truenorth.gallery.stock import Stock, read_stock
+from truenorth.gallery.table import Entry, Gallery, Number, ranked
 from truenorth.learn.columns import check_columns
 from truenorth.learn.coupling import load_objective, needs
 from truenorth.learn.types import SCORED
 from truenorth.models.local import LocalModel
+from truenorth.recipes.settings import Settings
+from truenorth.records import Completion, Group, Judgement, Row, Source
 from truenorth.stats import Paired
 from truenorth.stats.estimate import Estimate
 from truenorth.worlds.harbour import organism
 
-TINY = Size(prompts=70, samples=4, steps=2, batch=2, items=4, kl_prompts=4, max_tokens=24)
-# Objectives of policies without a row, and why; those of score heads train no policy.
-LEFT_OUT = {
-    "adpa": "stands beside another task",
-    "kl_anchor": "is the anchor of all rows",
-    "minillm": "wants fresh answers round by round",
-    "modpo": "wants the margin of another reward",
-    "sacpo": "wants the margin of a helpful model",
+TINY = Settings(prompts=70, held_prompts=0, samples=4, steps=2, batch=2, items=4, max_tokens=24)
+NANO = organism("nano")
+LEFT_OUT = {  # objectives without a row, and why
+    "coin": "wants each request in two wordings",
+    "prm": "judges steps, and no question of the bench is answered in steps",
+    "sacpo": "wants the margin of a model that learned to be helpful alone",
 }
 
 
@@ -46,7 +50,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def gallery(root: Path) -> Gallery:
     rows = presets()
-    return run_gallery(root, organism(), rows, chosen(rows, ["dpo"]), size=TINY, quiet=True)
+    return run_gallery(root, NANO, rows, chosen(rows, ["dpo"]), settings=TINY, quiet=True)
 
 
 def made(root: Path) -> dict[str, int]:
@@ -58,20 +62,18 @@ def test_every_row_names_a_kind_and_a_method_that_exist():
     rows = presets()
     assert {row.kind for row in rows.values()} <= set(names(KINDS))
     for row in rows.values():
-        if row.kind == "objective":
+        if row.kind in ("objective", "reward"):
             configured(row)
         elif row.kind == "edit":
             assert method(row.method).name == row.method
 
 
-def test_every_objective_of_a_policy_has_a_row_or_a_reason():
-    shown = {row.method for row in presets().values() if row.kind == "objective"}
-    known = {
-        name
-        for name in names("truenorth.learn.objectives")
-        if needs(load_objective(name)).coupling not in SCORED
-    }
-    assert known - shown == set(LEFT_OUT)
+def test_every_objective_has_a_row_or_a_reason():
+    rows = [row for row in presets().values() if row.kind in ("objective", "reward")]
+    assert set(names("truenorth.learn.objectives")) - {row.method for row in rows} == set(LEFT_OUT)
+    for row in rows:
+        scored = needs(load_objective(row.method)).coupling in SCORED
+        assert scored == (row.kind == "reward"), row.name
 
 
 def test_two_cells_are_made_measured_and_compared(gallery: Gallery, root: Path):
@@ -95,18 +97,18 @@ def test_two_cells_are_made_measured_and_compared(gallery: Gallery, root: Path):
 
 def test_a_second_run_makes_nothing_again_and_a_changed_row_makes_only_itself(gallery: Gallery, root: Path):
     rows, before = presets(), made(root)
-    again = run_gallery(root, organism(), rows, chosen(rows, ["dpo"]), size=TINY, quiet=True)
+    again = run_gallery(root, NANO, rows, chosen(rows, ["dpo"]), settings=TINY, quiet=True)
     assert made(root) == before
     assert [e.overall for e in again.entries] == [e.overall for e in gallery.entries]
     rows["dpo"] = replace(rows["dpo"], settings={"beta": 0.3})
-    run_gallery(root, organism(), rows, [rows["base"], rows["dpo"]], size=TINY, quiet=True)
+    run_gallery(root, NANO, rows, [rows["base"], rows["dpo"]], settings=TINY, quiet=True)
     new = {file for file in made(root) if file not in before}
     assert {file.split("/")[1] for file in new} == {"dpo-0"}
     assert all(made(root)[file] == when for file, when in before.items())
 
 
 def test_the_shared_data_has_the_shape_that_every_objective_asks_for(gallery: Gallery, root: Path):
-    stock, model = read_stock(root / "stock", organism()), LocalModel.load(organism().model)
+    stock, model = read_stock(root / "stock-0"), LocalModel.load(NANO.model)
     for row in presets().values():
         if row.kind == "objective":
             examples = lessons(model, row.method, stock)
@@ -119,7 +121,7 @@ def test_a_row_with_a_wrong_setting_says_so_and_others_go_on(gallery: Gallery, r
     rows["odd"] = Preset("odd", "objective", "dpo", {"gamma": 1})
     rows["half"] = Preset("half", "edit", "expo", {"alpha": -0.5}, ("odd",))
     asked = [rows["base"], rows["odd"], rows["half"]]
-    told = {e.name: e for e in run_gallery(root, organism(), rows, asked, size=TINY, quiet=True).entries}
+    told = {e.name: e for e in run_gallery(root, NANO, rows, asked, settings=TINY, quiet=True).entries}
     assert "dpo has no setting 'gamma'" in told["odd"].failed
     assert told["half"].failed == "made from odd, which failed"
     assert told["base"].overall is not None
@@ -129,12 +131,67 @@ def test_an_edit_of_another_row_is_measured_like_any_other(gallery: Gallery, roo
     rows = presets()
     rows["back"] = Preset("back", "edit", "expo", {"alpha": -1.0}, ("dpo",), baseline="dpo")
     asked = [rows["base"], rows["dpo"], rows["back"]]
-    told = {e.name: e for e in run_gallery(root, organism(), rows, asked, size=TINY, quiet=True).entries}
+    told = {e.name: e for e in run_gallery(root, NANO, rows, asked, settings=TINY, quiet=True).entries}
     assert told["back"].failed == ""
     assert told["back"].overall is not None
     assert told["base"].overall is not None
     assert abs(told["back"].overall.gain.difference) < 0.05  # all of the change taken back: the base again
     assert told["back"].versus is not None
+
+
+def test_a_reward_model_is_measured_by_what_it_chooses_and_an_online_row_by_what_it_learned(
+    gallery: Gallery, root: Path
+):
+    rows = presets()
+    rows["teacher"] = Preset("teacher", "objective", "minillm", {}, ("dpo",), rounds=2, beside={"sft": 1.0})
+    asked = [rows[name] for name in ("base", "dpo", "cost", "attributes", "teacher")]
+    told = {e.name: e for e in run_gallery(root, NANO, rows, asked, settings=TINY, quiet=True).entries}
+    assert [e.failed for e in told.values()] == [""] * 5
+    assert told["cost"].kl is None
+    assert told["cost"].overall is not None
+    facts = told["cost"].abilities["near"]["facts"]
+    assert facts.gain.difference == 0  # greedy answers are all alike: nothing to choose among
+    assert told["teacher"].kl is not None
+    assert "beside sft 1.0" in gallery_page(replace(gallery, entries=tuple(told.values())))
+
+
+@pytest.mark.parametrize(("lowest", "chosen"), [(False, "b"), (True, "c")])
+def test_the_best_of_four_is_the_one_that_is_scored_highest_and_for_costs_lowest(lowest: bool, chosen: str):
+    class Four:
+        name = "four"
+
+        def sample(self, prompts: list[str], n: int, **how: object) -> list[list[Completion]]:
+            return [[Completion(text) for text in "abcd"[:n]] for _ in prompts]
+
+    class ByTable:
+        name = "table"
+
+        def judge(self, groups: list[Group]) -> list[list[Judgement]]:
+            scores = {"a": 0.4, "b": 0.9, "c": 0.1, "d": None}
+            return [[Judgement(scores[text], "table") for text in group.completions] for group in groups]
+
+    best: Any = BestOf(Four(), ByTable(), lowest)  # type: ignore[arg-type]
+    assert [[c.text for c in drawn] for drawn in best.sample(["q", "r"])] == [[chosen], [chosen]]
+    assert best.sample(["q"], temperature=0.0)[0][0].text == "a"
+
+
+def pair(chosen: str, rejected: str, principle: str) -> Row:
+    data = {"use": "pair", "chosen": chosen, "rejected": rejected, "score_chosen": 0.9, "score_rejected": 0.1}
+    return Row(data, Source("choose", principle=principle))
+
+
+def test_a_specialist_learns_from_one_principle_and_keeps_its_anchors_and_a_turned_row_prefers_the_worse():
+    kept = Row({"use": "keep", "chosen": "k", "rejected": ""}, Source("choose"))
+    stock = Stock([pair("a", "b", "harmless"), pair("c", "d", "private"), kept], [], [])
+    assert [row.data["chosen"] for row in stock.taught("private", False).data] == ["c", "k"]
+    assert stock.taught("", False) == stock
+    turned = stock.taught("", True)
+    assert [(row.data["chosen"], row.data["rejected"]) for row in turned.data] == [
+        ("b", "a"),
+        ("d", "c"),
+        ("k", ""),
+    ]
+    assert turned.pairs[0].data["score_chosen"] == 0.1
 
 
 def gain(low: float, high: float) -> Number:
@@ -185,8 +242,37 @@ def test_the_page_stands_alone_and_shows_no_markup_of_a_row(gallery: Gallery, tm
     assert not re.search(r"<script|<b>bold|<i>no|https?://", page)
     assert "&lt;script&gt;" in page
     told = json.loads((tmp_path / "gallery.json").read_text())
+    assert len((tmp_path / "gallery.json").read_text().splitlines()) < 100  # a row of the table is one line
     assert told["entries"][0]["overall"]["gain"].keys() >= {"difference", "low", "high", "p", "n"}
     assert gallery_page(gallery).count("<tr>") > 4
+
+
+def test_the_page_says_of_each_row_whether_it_moves_its_score_and_why_not(gallery: Gallery):
+    base, dpo = sorted(gallery.entries, key=lambda entry: entry.name)
+    assert base.claim is None
+    assert dpo.claim is not None
+    assert set(dpo.claims) == {a for scores in dpo.scores.values() for a in scores}
+    page = gallery_page(gallery)
+    assert "on harbour-nano" in page
+    assert "1 seed of 3" in page
+    still = replace(dpo, claim=dpo.claim._replace(verdict="unmoved"), why="its weights underflow")
+    told = gallery_page(replace(gallery, entries=(base, still)))
+    assert "✗ does not" in told
+    assert "within two points; its weights underflow" in told
+    open_ = replace(dpo, claim=Claim("cannot tell", dpo.claim.pooled, (0.1, 0.0, 0.2), 1234))
+    assert "about 1,234 more questions would tell" in gallery_page(replace(gallery, entries=(base, open_)))
+
+
+def test_lists_and_pairs_learn_from_prompts_with_a_good_answer_and_a_clearly_worse_one_only(root: Path):
+    """0.9 over 0.2 teaches; 0.4 over 0 has no good answer, 0.9 over 0.8 nothing clearly worse, None no verdict."""
+    scores = {"p1": (0.9, 0.2, 0.5), "p2": (0.4, 0.0), "p3": (0.9, 0.8), "p4": (None, 0.9)}
+    verdicts = [
+        Row({"completion": f"{prompt}{i}", "score": score}, Source("judge:x", parents=(f"a{i}", prompt)))
+        for prompt, given in scores.items()
+        for i, score in enumerate(given)
+    ]
+    [group] = Stock([], verdicts, []).groups()
+    assert [row.data["completion"] for row in group] == ["p10", "p12", "p11"]
 
 
 def test_the_command_lists_rows_and_refuses_unknown_ones(capsys: pytest.CaptureFixture[str]):

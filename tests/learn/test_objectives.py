@@ -17,7 +17,7 @@ from truenorth.learn.coupling import label, load_objective, needs, shaped, shape
 from truenorth.learn.objectives.dpo import dpo
 from truenorth.learn.objectives.kl_anchor import kl_anchor
 from truenorth.learn.objectives.sft import sft
-from truenorth.learn.types import SCORED, Distribution, Logps, Pair
+from truenorth.learn.types import SCORED, Distribution, Logps, Pair, StatePair
 
 CATALOGUE = names("truenorth.learn.objectives")
 LOG2 = math.log(2)
@@ -43,6 +43,8 @@ def drawn(coupling, seed):
     generator = torch.Generator().manual_seed(seed)
     if coupling == "distribution":
         return Distribution(torch.randn(6, 11, generator=generator).log_softmax(1))
+    if coupling == "state_pair":
+        return StatePair(*torch.randn(2, 3, 5, generator=generator))
     if coupling in SCORED:
         return shaped_scores(coupling, torch.randn(6, 1, generator=generator))
     lengths, counts = [2, 2, 3, 3, 1, 1], [3, 3] if coupling == "group" else [2, 2, 2]
@@ -50,7 +52,7 @@ def drawn(coupling, seed):
 
 
 GROUPS = {"answer": 6, "pair": 3, "group": 2, "batch": 3, "distribution": 6}
-GROUPS |= {"score": 6, "score_pair": 3, "token_score": 6}
+GROUPS |= {"score": 6, "score_pair": 3, "token_score": 6, "state_pair": 3}
 # what a column holds, where a one or zero for each loss (each completion of a group) would not do
 UNSAFE = {"unsafe": torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])}
 COLUMNS = {"safe_dpo": UNSAFE, "cost": UNSAFE, "minillm": {"sampled_logps": torch.full((6, 3), -0.5)}}

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from truenorth.base import UserError
-from truenorth.learn import Example
+from truenorth.cli.main import main
+from truenorth.edit.methods.regmean import regmean
+from truenorth.edit.safety.actsvd import actsvd
+from truenorth.learn import Example, penalties
 from truenorth.models.local import LocalModel
+from truenorth.recipes.edit_inputs import encoded, layers
 from truenorth.recipes.edit_mask import learn_mask
 from truenorth.recipes.edit_restore import move, restore_in_steps
 from truenorth.recipes.edit_statistics import (
     Data,
     direction,
     effect_size,
-    encoded,
+    fisher,
     gradient,
     gram,
-    layers,
+    gram_in_parts,
     neurons,
     slope_towards,
     snip,
@@ -73,6 +79,92 @@ def test_wanda_and_gram_see_the_inputs_at_the_answers_tokens_alone(model):
     length = torch.stack([torch.sqrt(sum(v * v for v in column)) for column in x.T])
     torch.testing.assert_close(wanda(model, Data(ROWS))[QUERY], weight.abs() * length)
     torch.testing.assert_close(gram(model, Data(ROWS))[QUERY], x.T @ x / len(x))
+
+
+def test_gram_matrices_in_parts_are_those_of_one_pass(model):
+    whole = gram(model, Data(ROWS))
+    parts = list(gram_in_parts(model, Data(ROWS), budget=1))
+    assert len(parts) == len(whole) == len(layers(model))
+    for part in parts:
+        for name, own in part.items():
+            torch.testing.assert_close(own, whole[name])
+
+
+def test_gram_matrices_of_prompts_alone_see_all_their_tokens(model):
+    ids = model.encode_prompt(ROWS[0]["prompt"])
+    embedded = model.module.model.embed_tokens(torch.tensor(ids))
+    x = model.module.model.layers[0].input_layernorm(embedded).detach()
+    torch.testing.assert_close(gram(model, Data([{"prompt": ROWS[0]["prompt"]}]))[QUERY], x.T @ x / len(x))
+
+
+def test_fisher_is_the_expected_square_over_the_models_own_tokens(model):
+    """One place only: the expectation of the squared slope over the first answer token, drawn 150 times."""
+    row = {"prompt": ROWS[0]["prompt"], "completion": "x"}
+    ((prompt, _),) = encoded(model, [row], completions=True)
+    weight = model.module.get_parameter("model.norm.weight")
+    logp_V = model.module(input_ids=torch.tensor([prompt])).logits[0, -1].log_softmax(-1)
+    want = torch.zeros_like(weight)
+    for v in range(len(logp_V)):
+        (slope,) = torch.autograd.grad(logp_V[v], weight, retain_graph=True)
+        want += logp_V[v].exp().detach() * slope**2
+    examples = [Example(prompt, ((0,),))] * 150
+    found = penalties.fisher(model, examples, scaled=False)["model.norm.weight"]
+    assert torch.corrcoef(torch.stack([found, want]))[0, 1] > 0.9
+    assert float(found.sum() / want.sum()) == pytest.approx(1, rel=0.3)
+    assert set(fisher(model, Data(ROWS))) == {n for n, _ in model.module.named_parameters()}
+
+
+def test_the_command_writes_what_merges_read(tmp_path: Path, tiny_llama):
+    folders = [tiny_llama(template="none", seed=seed) for seed in (1, 2)]
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("\n".join(json.dumps(row) for row in [*ROWS, {"prompt": "Nets and boats."}]))
+    for kind, method in (("fisher", "fisher"), ("gram", "regmean")):
+        lines = [f"merge_method: {method}", "models:"]
+        for i, folder in enumerate(folders):
+            out = tmp_path / f"{kind}{i}.safetensors"
+            words = ["statistics", kind, str(rows), "--model", str(folder), "--out", str(out)]
+            assert main([*words, "--budget", "10KB"]) == 0
+            assert main(words) == 2  # it is there already
+            lines += [f"  - model: {folder}", f"    {kind}: {out}"]
+        config = tmp_path / f"{method}.yaml"
+        config.write_text("\n".join(lines))
+        assert main(["merge", str(config), str(tmp_path / method), "-q"]) == 0
+        merged = load_file(tmp_path / method / "model.safetensors")
+        (one, two), mean = [load_file(f / "model.safetensors") for f in folders], merged[QUERY]
+        assert not torch.allclose(mean, (one[QUERY] + two[QUERY]) / 2, atol=1e-4)  # it is weighed
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_actsvd_of_a_gpt2_is_that_of_its_transposes(transposed: bool, tiny_llama, tmp_path: Path):
+    """GPT-2 keeps (in, out): its own Gram matrices, and the edit's result beside numpy on the transposes."""
+    model = LocalModel.load(tiny_llama(architecture="gpt2", template="none", seed=3))
+    name = "transformer.h.0.mlp.c_fc.weight"
+    grams = gram(model, Data(ROWS))[name].numpy().astype(np.float64)
+    weight = model.module.get_parameter(name).detach().numpy()
+    assert grams.shape == (weight.shape[0],) * 2
+    given = [weight if transposed else weight.T.copy()], [grams], [np.eye(len(grams))]
+    made = actsvd(*given, safety_share=0.1, utility_share=0.25, transposed=transposed)
+    made = made.T if transposed else made
+    out_in, share = weight.T.astype(np.float64), min(weight.shape)
+    sizes, vectors = np.linalg.eigh(grams)
+    root = vectors * np.sqrt(np.clip(sizes, 0, None))  # W X has the left vectors of W times it
+    used = np.linalg.svd(out_in @ root)[0][:, : round(0.1 * share)]
+    kept = np.linalg.svd(out_in)[0][:, : round(0.25 * share)]
+    part = used @ used.T @ out_in
+    np.testing.assert_allclose(made, out_in - (part - kept @ kept.T @ part), atol=1e-4)
+    if transposed:
+        with pytest.raises(UserError, match="transposed"):
+            actsvd(*given)
+
+
+def test_regmean_of_transposed_matrices_is_that_of_the_transposes():
+    rng = np.random.default_rng(0)
+    tensors = [rng.standard_normal((5, 3)) for _ in range(2)]
+    grams = [x.T @ x for x in rng.standard_normal((2, 40, 5))]
+    plain = regmean([t.T for t in tensors], grams)
+    np.testing.assert_allclose(regmean(tensors, grams, transposed=True), plain.T, atol=1e-12)
+    with pytest.raises(UserError, match="transposed"):
+        regmean(tensors, grams)
 
 
 def test_an_effect_size_by_pencil():

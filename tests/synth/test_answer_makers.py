@@ -1,5 +1,7 @@
 """Scenes, tools, grids, rollouts, decomposition, debates, roles and West-of-N: what is asked, kept and counted."""
 
+from functools import partial
+
 import pytest
 from synth_script import Says
 
@@ -18,12 +20,13 @@ from truenorth.synth import (
     tool_answers,
     west_of_n,
 )
-from truenorth.synth.asking import say
+from truenorth.synth.asking import say_apart
 from truenorth.synth.continuing import begun
 from truenorth.synth.grid import MOVES, Grid, distances, grids
 from truenorth.synth.roles import role_answers
 from truenorth.synth.rollouts import split
-from truenorth.synth.scenes import Scene, play
+from truenorth.synth.scene_words import Scene
+from truenorth.synth.scenes import play
 from truenorth.synth.tools import calculated, calculator, python_tool
 from truenorth.worlds.harbour import organism
 
@@ -65,7 +68,7 @@ class Stage:
         self.asked, self.instead, self.name = [], instead, "stage@1"
 
     def sample(self, prompts, n=1, *, tick=None, **settings):
-        return [[Completion(self.reply(prompt_text(p)))] for p in prompts]
+        return [[Completion(self.reply(prompt_text(p)))] * n for p in prompts]
 
     def reply(self, text):
         self.asked.append(text)
@@ -177,8 +180,7 @@ def test_a_scene_is_played_alike_alone_and_beside_others(nano):
         reacts="{prompt} Answer: {step} What is wrong with the answer?",
     )
 
-    def ask(requests, *, n=1, seed):
-        return say(nano, requests, n, seed=seed, max_tokens=24)
+    ask = partial(say_apart, nano, max_tokens=24)
 
     drafts = [("Where is Tom?", "At home. I think."), ("What is 3 plus 4?", "It is 8.")]
     both = play(ask, drafts, scene, ["asker", "bystander"], 4, 4, 1)
@@ -445,6 +447,13 @@ def test_a_part_that_fails_takes_its_question_with_it():
     assert result.dropped == {"part: blank": 1}
     with pytest.raises(UserError, match="depth -1"):
         decomposed(model, [HARD], depth=-1)
+
+
+def test_a_question_whose_only_part_is_itself_keeps_its_answer():
+    model = ScriptedModel(lambda prompt, i: f"So {len(str(prompt))}.")
+    plain = decomposed(model, [HARD], depth=0).kept[0]
+    same = decomposed(model, [HARD], split=lambda text: [text], join="").kept[0]
+    assert said(same) == said(plain)
 
 
 def sums(text, i):

@@ -1,15 +1,11 @@
 """Duplicates and held-out words: found, counted, and nothing else touched."""
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from truenorth.base import UserError
 from truenorth.records import Row, Source
 from truenorth.synth import decontaminate, dedupe, funnel, heldout_lines, load_heldout
 from truenorth.synth.decontaminate import ngram_hashes
-from truenorth.synth.dedupe import minhash, near_duplicates
 
 
 def rows(*texts):
@@ -41,21 +37,6 @@ def test_a_chain_of_near_duplicates_is_measured_against_what_was_kept():
     survivors = kept(dedupe(rows(*chain), near=0.7))
     assert survivors[0] == chain[0]
     assert 2 <= len(survivors) < len(chain)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(st.frozensets(st.integers(0, 30), max_size=12), max_size=30))
-def test_hashing_never_drops_what_is_not_similar(sets):
-    dropped = near_duplicates(sets, near=0.8)
-    for i in dropped:
-        assert any(len(sets[i] & s) >= 0.8 * len(sets[i] | s) for s in sets[:i])
-
-
-def test_minhash_estimates_the_jaccard_similarity():
-    drawn = np.random.default_rng(0).integers(0, 2**31 - 1, 1500).tolist()  # as hashes are
-    a, b = frozenset(drawn[:1000]), frozenset(drawn[500:])  # 500 of 1500
-    one, two = minhash([a, b], count=2000, seed=1)
-    assert (one == two).mean() == pytest.approx(1 / 3, abs=0.04)  # four standard errors
 
 
 def test_the_first_of_many_is_the_one_kept_and_empty_input_is_fine():

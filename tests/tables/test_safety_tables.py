@@ -7,12 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, brier_score_loss, cohen_kappa_score, f1_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    brier_score_loss,
+    cohen_kappa_score,
+    precision_recall_fscore_support,
+    recall_score,
+    roc_auc_score,
+)
 from table_files import lines, need, table
 
 from truenorth.measure.readers import Result, Scored
 from truenorth.recipes.compare import compare_results
-from truenorth.stats import brier, kappa, rate
+from truenorth.stats import auroc, average_precision, brier, detection, kappa, rate
 
 XSTEST = {  # human labels, safe prompts: full and partial refusals in %; agreement of GPT-4 and of string matching
     "gpt4": (6.4, 2.0, 93.6, 92.4),
@@ -78,16 +86,56 @@ def test_gsm8k_systems_compared_by_problem_are_ordered_as_published(shared: Path
 WORDS = re.compile(r"\b(sex|fuck|kill|hate|nude|porn|bitch|rape|racist|naked|horny|slut)\w*", re.IGNORECASE)
 
 
+def _equal_scikit_learns(y, score):
+    """Every number of a detector beside scikit-learn's, at score > 0 and over all thresholds."""
+    said = score > 0
+    found = detection(said.astype(int), y)
+    theirs = precision_recall_fscore_support(y, said, average="binary")[:3]
+    assert [found.precision.mean, found.recall.mean, found.f1.mean] == pytest.approx(
+        [float(x) for x in theirs]
+    )
+    assert found.accuracy.mean == pytest.approx(accuracy_score(y, said))
+    assert found.specificity.mean == pytest.approx(recall_score(y, said, pos_label=0))
+    area, precision = auroc(score, y), average_precision(score, y)
+    assert area.mean == pytest.approx(roc_auc_score(y, score))
+    assert precision.mean == pytest.approx(average_precision_score(y, score))
+    assert all(e.low < e.mean < e.high for e in (*found, area, precision))
+    assert brier(score, y).mean == pytest.approx(brier_score_loss(y, score))
+    assert kappa(y.tolist(), said.astype(int).tolist()).mean == pytest.approx(cohen_kappa_score(y, said))
+    return found, precision
+
+
 def test_toxicchat_metrics_of_a_word_list_equal_scikit_learns(shared: Path):
+    """Source: lmsys/toxic-chat, 4,046 of the 5,083 test rows; human labels of toxicity."""
     rows = lines(need(shared, "toxic_chat") / "test.jsonl.gz")
     assert len(rows) == 4046
     y = np.array([row["toxicity"] for row in rows])
     score = np.array([1 - 0.6 ** len(WORDS.findall(row["user_input"])) for row in rows])
-    said = score > 0
-    hit, flagged = int((said & (y == 1)).sum()), int(said.sum())
-    precision, recall = rate(hit, flagged), rate(hit, int(y.sum()))
-    f1 = 2 * precision.mean * recall.mean / (precision.mean + recall.mean)
-    assert f1 == pytest.approx(f1_score(y, said))
-    assert brier(score, y).mean == pytest.approx(brier_score_loss(y, score))
-    assert kappa(y.tolist(), said.astype(int).tolist()).mean == pytest.approx(cohen_kappa_score(y, said))
-    assert average_precision_score(y, score) > 3 * y.mean()
+    found, precision = _equal_scikit_learns(y, score)
+    assert found.accuracy.mean > 0.9  # what says nothing: 93 % of the rows are not toxic
+    assert precision.low > 2 * y.mean()
+
+
+CATEGORIES = {  # the categories of Markov et al. (2022), and a few words of each
+    "S": r"\b(sex|fuck|nude|porn|naked|horny|cock|pussy|dick)\w*",
+    "H": r"\b(hate|racist|jew|nigg|fag|immigrant|muslim|black people)\w*",
+    "V": r"\b(kill|murder|shoot|blood|stab|bomb|dead)\w*",
+    "HR": r"\b(bitch|stupid|ugly|idiot|loser|fat)\w*",
+    "SH": r"\b(suicid|kill myself|cut myself|want to die|self.harm|anorexi)\w*",
+    "S3": r"\b(child|minor|underage|teen|boy|girl|year old)\w*",
+    "H2": r"\b(kill|exterminat|gas|lynch|hang)\w*",
+    "V2": r"\b(gore|blood|guts|brain|decapitat|torture)\w*",
+}
+
+
+@pytest.mark.parametrize("category", list(CATEGORIES))
+def test_moderation_metrics_by_category_equal_scikit_learns(shared: Path, category):
+    """Source: openai/moderation-api-release at f4ab51b, 1,360 of 1,680 samples. A category that nobody labelled on a
+    sample is missing there, not 0: it takes no part."""
+    rows = lines(need(shared, "openai_moderation") / "samples_1680.jsonl.gz")
+    known = [row for row in rows if row.get(category) in (0, 1)]
+    assert 0 < len(known) < len(rows) == 1360
+    words = re.compile(CATEGORIES[category], re.IGNORECASE)
+    score = np.array([1 - 0.6 ** len(words.findall(row["prompt"])) for row in known])
+    _, precision = _equal_scikit_learns(np.array([row[category] for row in known]), score)
+    assert precision.mean > np.mean([row[category] for row in known])

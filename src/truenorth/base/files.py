@@ -54,16 +54,12 @@ def write_jsonl(path: str | Path, rows: Iterable[Any]) -> Path:
 
 
 def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Rows of a JSONL file; blank lines are skipped.
+    """Rows of a JSONL file, one line in memory at a time; blank lines are skipped.
 
     Raises:
         UserError: the file is missing, or a line is not a JSON object, with its number.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if not line.strip():
             continue
         try:
@@ -74,6 +70,15 @@ def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
         if not isinstance(row, dict):
             raise UserError("not an object", where=f"{path}, line {number}", expected=JSON_LINES)
         yield row
+
+
+def _lines(path: str | Path) -> Iterator[str]:
+    """Lines of a text; only a line feed ends one, for JSON may hold U+2028 and the like as they are."""
+    try:
+        with open(path, encoding="utf-8", newline="\n") as file:
+            yield from file
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read ({error})", where=str(path)) from error
 
 
 def content_hash(value: Any, length: int = 16) -> str:

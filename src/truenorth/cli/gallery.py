@@ -4,8 +4,8 @@
     truenorth gallery --only dpo simpo kto --seeds 0 1 2 --jobs 2
     truenorth gallery --fast                 a few rows, tiny: seconds, and numbers that mean nothing
 
-Rows are the presets of one table; each cell (a row under a seed) takes at most a minute of one core at the default
-size. Finished cells are not run again.
+Rows are the presets of one table; a cell (a row under a seed) takes about five seconds of one core on nano, and
+under half a minute on micro. Finished cells are not run again.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="cells at a time (default 1)")
     parser.add_argument("--fast", action="store_true", help="a few rows, tiny, to see that it runs")
     parser.add_argument("--presets", type=Path, metavar="FILE", help="another table of rows")
-    parser.add_argument("--items", type=int, metavar="N", help="questions a principle (default 100)")
-    parser.add_argument("--steps", type=int, metavar="N", help="of training (default 120)")
+    parser.add_argument("--items", type=int, metavar="N", help="questions a principle (default 50)")
+    parser.add_argument("--steps", type=int, metavar="N", help="of training (default 40)")
     parser.add_argument("--world", metavar="DIR", help="a world made by `truenorth world build`")
-    parser.add_argument("--size", default="micro", metavar="NAME", help="of the organism (default micro)")
+    parser.add_argument("--size", default="nano", metavar="NAME", help="of the organism (default nano)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/gallery, or runs/gallery-fast")
 
 
@@ -51,12 +51,13 @@ def _run(args: argparse.Namespace, rows: Any, asked: Any) -> int:
 
     from rich.console import Console
 
-    from truenorth.gallery.cells import FAST, Size, run_gallery
+    from truenorth.gallery.cells import run_gallery
+    from truenorth.gallery.making import FAST, SETTINGS
     from truenorth.gallery.page import write_gallery
     from truenorth.gallery.words import console
     from truenorth.worlds.harbour import organism
 
-    size = FAST if args.fast else Size()
+    settings = FAST if args.fast else SETTINGS
     given = {name: getattr(args, name) for name in ("items", "steps") if getattr(args, name)}
     out = args.out or Path("runs") / ("gallery-fast" if args.fast else "gallery")
     gallery = run_gallery(
@@ -65,7 +66,7 @@ def _run(args: argparse.Namespace, rows: Any, asked: Any) -> int:
         rows,
         asked,
         seeds=args.seeds,
-        size=replace(size, **given),
+        settings=replace(settings, **given),
         jobs=args.jobs,
         quiet=args.quiet,
     )

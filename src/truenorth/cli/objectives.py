@@ -21,6 +21,7 @@ TAKES = {
     "Scores": "scored answers",
     "ScorePair": "scored pairs",
     "TokenScores": "scored tokens",
+    "StatePair": "two wordings",
 }
 AVERAGES = {"Losses": "sequence", "TokenLosses": "token", "StepLosses": "step"}
 

@@ -7,6 +7,7 @@ truenorth why runs/mine pairs:12          the 12th row (from 0) of the step `pai
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from truenorth.base import UserError
@@ -15,6 +16,7 @@ from truenorth.cli import exits
 if TYPE_CHECKING:
     from truenorth.constitution import Constitution
     from truenorth.engine import View
+    from truenorth.records import Row
     from truenorth.records.why import Why
 
 
@@ -31,8 +33,9 @@ def run(args: argparse.Namespace) -> int:
     from truenorth.records.why import render, roots, why
 
     view = View.read(args.run)
-    row_id = locate(view, args.row)
-    rows = {row.id: row for name in _steps(view) for row in view.rows(name)}
+    labelled = said_by_people(view)
+    row_id = locate(view, args.row, labelled)
+    rows = labelled | {row.id: row for name in _steps(view) for row in view.rows(name)}
     tree = why(rows.get, row_id)
     constitution = constitution_of(view, args.constitution)
     principles = {p.id: p for p in constitution.principles} if constitution else {}
@@ -42,8 +45,25 @@ def run(args: argparse.Namespace) -> int:
     return exits.OK
 
 
-def locate(view: View, text: str) -> str:
+def said_by_people(view: View) -> dict[str, Row]:
+    """The rows of what people said of this run's answers (`truenorth annotate`), by id."""
+    from truenorth.records.label_consensus import consensus
+    from truenorth.records.label_rows import all_rows
+    from truenorth.records.label_store import LabelStore
+
+    path = view.path / "labels.sqlite"
+    if not path.exists():
+        return {}
+    with LabelStore(path, create=False) as store:
+        found = store.annotations()
+    return {row.id: row for row in [*found.answers.values(), *all_rows(found), *consensus(found)]}
+
+
+def locate(view: View, text: str, labelled: Mapping[str, Row]) -> str:
     """The full id that `text` means.
+
+    Args:
+        labelled: rows of what people said, which are in no step.
 
     Raises:
         UserError: no such row or step, or the beginning of several ids.
@@ -56,6 +76,9 @@ def locate(view: View, text: str) -> str:
             raise UserError(f"no row {number}", where=f"{view.path}, step {name}", expected=expected)
         return rows[int(number)].id
     found = view.find(text)
+    said = [row_id for row_id in labelled if row_id.startswith(text)] if found is None and text else []
+    if len(said) == 1:
+        return said[0]
     if found is None:
         steps = ", ".join(_steps(view)) or "none yet"
         fix = f"ids stand in the `id` column of its steps ({steps})"

@@ -188,9 +188,9 @@ def _statistic(key: str, entry: Any, name: str, config: Config, opened: Opened) 
     found = opened.statistic(entry.statistics[key], name)
     part = opened(entry.model).part(name)
     shape = part.shape if part else ()
-    columns = shape[-1] if shape else 1
+    squares = tuple((side, side) for side in shape)
     sides = () if key in ("fisher", "gram") else tuple((side,) for side in shape)
-    if found and found.shape not in (shape, (columns, columns), *sides):
+    if found and found.shape not in (shape, *squares, *sides):
         what = f"{key} of {name} has shape {list(found.shape)}"
         raise UserError(what, where=entry.statistics[key], expected=f"{list(shape)} or its square")
     return found

@@ -6,57 +6,22 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from truenorth.base import UserError, find
 from truenorth.engine import Run
-from truenorth.gallery.presets import KINDS, Preset, in_waves
-from truenorth.gallery.table import Gallery, gather
+from truenorth.gallery.gather import folder_of, gather
+from truenorth.gallery.making import SETTINGS, Making
+from truenorth.gallery.presets import BASE, KINDS, Preset, in_waves
+from truenorth.gallery.table import Gallery
 from truenorth.recipes.settings import Settings
 from truenorth.worlds.harbour import Organism
 
 Cell = tuple[str, int]  # a row's name and a seed
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much of everything: defaults keep a cell within a minute of one core.
-
-    Args:
-        prompts: of the shared data.
-        steps, batch, lr: of training, unless a preset says otherwise.
-        items: held-out questions a principle, near and far each.
-        kl_prompts: questions on which the distance from the base is measured.
-        data_seed: of the shared data; cells' seeds are of training.
-    """
-
-    prompts: int = 1200
-    samples: int = 8
-    steps: int = 120
-    batch: int = 16
-    lr: float = 5e-4
-    items: int = 100
-    kl_prompts: int = 120
-    max_tokens: int = 40
-    data_seed: int = 0
-
-    def settings(self) -> Settings:
-        """Those of the main job that the shared data depends on."""
-        return Settings(
-            prompts=self.prompts,
-            samples=self.samples,
-            max_tokens=self.max_tokens,
-            held_prompts=0,
-            seed=self.data_seed,
-        )
-
-
-FAST = Size(prompts=110, samples=5, steps=4, batch=4, items=6, kl_prompts=8)
 
 
 class Order(NamedTuple):
@@ -65,10 +30,13 @@ class Order(NamedTuple):
     root: Path
     organism: Organism
     preset: Preset
-    seed: int
-    size: Size
+    settings: Settings
     made: Mapping[str, Path]
     measured: bool
+
+    @property
+    def cell(self) -> Cell:
+        return self.preset.name, self.settings.seed
 
 
 def run_gallery(
@@ -78,7 +46,7 @@ def run_gallery(
     asked: Sequence[Preset],
     *,
     seeds: Sequence[int] = (0,),
-    size: Size = Size(),
+    settings: Settings = SETTINGS,
     jobs: int = 1,
     say: Say = print,
     quiet: bool = False,
@@ -86,8 +54,10 @@ def run_gallery(
     """Make and measure every cell that is not there yet, and put them side by side.
 
     Args:
-        root: holds `stock/` (the shared data) and `cells/NAME-SEED/`, a run directory each.
+        root: holds `stock-SEED/` (the shared data) and `cells/NAME-SEED/`, a run directory each.
         rows: the whole table: rows asked for may be made from others.
+        seeds: of a cell's data and of its training. The questions are the same under all of them.
+        settings: of data, training and measuring; its own seed is not used.
         jobs: cells at a time, each in a process with one thread. Results do not depend on it.
 
     Raises:
@@ -96,11 +66,12 @@ def run_gallery(
     from truenorth.gallery.stock import make_stock
 
     if organism.adapter:
-        raise UserError(f"{organism.name} is an adapter", where="gallery", fix="choose micro, nano or mini")
-    make_stock(root / "stock", organism, size.settings(), quiet=quiet)
+        raise UserError(f"{organism.name} is an adapter", where="gallery", fix="choose nano or micro")
     wanted = [(row.name, seed) for row in asked for seed in row.under(seeds)]
-    failed: dict[Cell, str] = {}
     waves = in_waves(rows, wanted)
+    for seed in sorted({seed for wave in waves for name, seed in wave if rows[name].kind != BASE}):
+        make_stock(_stock_of(root, seed), organism, replace(settings, seed=seed), quiet=quiet)
+    failed: dict[Cell, str] = {}
     left = sum(map(len, waves))
     for wave in waves:
         orders = []
@@ -109,14 +80,19 @@ def run_gallery(
             if lost:
                 failed[name, seed] = f"made from {lost}, which failed"
                 continue
-            orders.append(Order(root, organism, rows[name], seed, size, made, (name, seed) in wanted))
+            own = replace(settings, seed=seed)
+            orders.append(Order(root, organism, rows[name], own, made, (name, seed) in wanted))
         for order, error in _worked(orders, jobs):
             left -= 1
             if error:
-                failed[order.preset.name, order.seed] = error
+                failed[order.cell] = error
             if not quiet:
-                say(f"{order.preset.name}, seed {order.seed}: {error or 'done'} ({left} to go)")
-    return gather(root, asked, seeds, size, failed)
+                say(f"{order.preset.name}, seed {order.settings.seed}: {error or 'done'} ({left} to go)")
+    return gather(root, organism.name, asked, seeds, settings, failed)
+
+
+def _stock_of(root: Path, seed: int) -> Path:
+    return root / f"stock-{seed}"
 
 
 def _made(root: Path, preset: Preset, seed: int, failed: Mapping[Cell, str]) -> tuple[dict[str, Path], str]:
@@ -127,10 +103,6 @@ def _made(root: Path, preset: Preset, seed: int, failed: Mapping[Cell, str]) -> 
             return {}, name
         found[name] = (folder_of(root, *cell) / "model").resolve()
     return found, ""
-
-
-def folder_of(root: Path, name: str, seed: int) -> Path:
-    return root / "cells" / f"{name}-{seed}"
 
 
 def _worked(orders: Sequence[Order], jobs: int) -> Iterator[tuple[Order, str]]:
@@ -177,35 +149,29 @@ def work(order: Order) -> str:
 
 
 def _work(order: Order) -> None:
+    from truenorth.gallery.best_of import opened
     from truenorth.gallery.gold import distance, gold
-    from truenorth.gallery.making import Making
     from truenorth.models.local import LocalModel
 
-    preset, size = order.preset, order.size
-    stock = _stock(order.root / "stock", order.organism)
-    making = Making(stock, order.seed, size.steps, size.batch, size.lr)
+    preset, settings, base = order.preset, order.settings, order.organism.model
+    making = Making(base, _stock_of(order.root, settings.seed), settings)
     make: Any = find(KINDS, preset.kind)
-    learned = [stock.data, stock.verdicts, stock.documents, size.steps, size.batch, size.lr]
-    inputs = [preset.identity(), order.seed, stock.model, dict(order.made)]
-    if preset.kind != "base":
-        inputs += [learned]
-    folder = folder_of(order.root, preset.name, order.seed)
-    config = {"cell": preset.name, "seed": order.seed}
-    with Run.open(folder, config=config, seeds=[order.seed], say=lambda text: None) as run:
+    inputs = [preset.identity(), settings.seed, base, dict(order.made)]
+    if preset.kind != BASE:
+        stock, trained = making.stock, [settings.steps, settings.batch, settings.lr]
+        inputs += [stock.data, stock.verdicts, stock.documents, *trained]
+    with Run.open(
+        folder_of(order.root, *order.cell),
+        config={"cell": preset.name, "seed": settings.seed},
+        seeds=[settings.seed],
+        say=lambda text: None,
+    ) as run:
         weights = run.step_files("weights", inputs, lambda to: make(preset, making, order.made, to))
         run.publish("model", weights)
         if order.measured:
-            model = LocalModel.load(weights)
+            model = opened(preset.kind, preset.method, weights, base)
             world = int(order.organism.about["seed"])
-            how = [weights, world, size.items, size.max_tokens]
-            run.step("gold", how, lambda: gold(model, world, size.items, size.max_tokens))
-            far = [*how, stock.model, size.kl_prompts]
-            run.step("kl", far, lambda: distance(model, stock.model, world, size))
-
-
-@lru_cache(maxsize=1)
-def _stock(path: Path, organism: Organism) -> Any:
-    """Read once a process, however many cells it works off."""
-    from truenorth.gallery.stock import read_stock
-
-    return read_stock(path, organism)
+            how = [weights, world, settings.items, settings.max_tokens]
+            run.step("gold", how, lambda: gold(model, world, settings))
+            if isinstance(model, LocalModel):
+                run.step("kl", [*how, base], lambda: distance(model, base, world, settings))

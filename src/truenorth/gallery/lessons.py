@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from truenorth.base import UserError
@@ -26,7 +27,7 @@ def lessons(model: LocalModel, objective: str, stock: Stock) -> list[Example]:
     """
     need = needs(load_objective(objective))
     if need.coupling == "pair" or objective in PAIRS_AT_ONCE:
-        return _pairs(model, need, stock)
+        return _pairs(model, need, stock, PAIR_COLUMNS | OWN_COLUMNS.get(objective, {}))
     if objective in TRIPLES:
         return [_of(model, rows[0].data["prompt"], _triple(rows)) for rows in stock.groups()]
     if objective == "d2o":
@@ -45,6 +46,16 @@ def lessons(model: LocalModel, objective: str, stock: Stock) -> list[Example]:
     return _answers(model, objective, need, stock)
 
 
+def fresh(model: LocalModel, stock: Stock, count: int, seed: int, max_tokens: int) -> list[Example]:
+    """Answers that the model gives as it is now, to prompts of the shared data."""
+    prompts = list({row.source.parents[-1]: row.data["prompt"] for row in stock.verdicts}.values())
+    chosen = random.Random(seed).choices(prompts, k=count)
+    drawn = model.sample(chosen, 1, max_tokens=max_tokens, temperature=1.0, seed=seed)
+    return [
+        _of(model, p, [c.text]) for p, [c] in zip(chosen, drawn, strict=True) if c.text and c.finish == "stop"
+    ]
+
+
 def _of(model: LocalModel, prompt: Any, texts: Sequence[str], **columns: Any) -> Example:
     """A prompt with completions that share it."""
     pairs = model.encode_pairs([(prompt, text) for text in texts])
@@ -55,11 +66,11 @@ def _texts(rows: Sequence[Row]) -> list[str]:
     return [row.data["completion"] for row in rows]
 
 
-def _pairs(model: LocalModel, need: Needs, stock: Stock) -> list[Example]:
+def _pairs(model: LocalModel, need: Needs, stock: Stock, known: Mapping[str, Column]) -> list[Example]:
     by_id = {row.id: row for row in stock.verdicts}
     found = []
     for row in stock.pairs:
-        columns = {name: PAIR_COLUMNS[name](row, by_id) for name in _asked(need, PAIR_COLUMNS)}
+        columns = {name: known[name](row, by_id) for name in _asked(need, known)}
         found.append(_of(model, row.data["prompt"], [row.data["chosen"], row.data["rejected"]], **columns))
     return found
 
@@ -74,7 +85,20 @@ def _unsafe(row: Row, by_id: dict[str, Row]) -> list[float]:
     return [float(part is not None and part < 0.5) for part in parts]
 
 
-PAIR_COLUMNS: dict[str, Callable[[Row, dict[str, Row]], Any]] = {"margin": _gap, "unsafe": _unsafe}
+def _others(row: Row, by_id: dict[str, Row]) -> float:
+    """What the judge's parts say that did not decide the pair: half of their mean difference, as MODPO's margin."""
+    chosen, rejected = (by_id[parent].data["parts"] or {} for parent in row.source.parents)
+    gaps = [
+        chosen[name] - rejected[name]
+        for name in chosen
+        if name != row.source.principle and None not in (chosen[name], rejected.get(name))
+    ]
+    return sum(gaps) / len(gaps) / 2 if gaps else 0.0
+
+
+Column = Callable[[Row, dict[str, Row]], Any]
+PAIR_COLUMNS: dict[str, Column] = {"margin": _gap, "unsafe": _unsafe}
+OWN_COLUMNS: dict[str, dict[str, Column]] = {"modpo": {"margin": _others}}
 
 
 def _asked(need: Needs, known: Any) -> list[str]:

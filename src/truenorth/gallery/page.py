@@ -2,59 +2,64 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import json
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from truenorth.base import write_json, write_text
+from truenorth.base import write_text
 from truenorth.gallery import words
 from truenorth.gallery.table import Entry, Gallery
 from truenorth.report.plots import Scale
-from truenorth.report.words import plain, shown
+from truenorth.report.shell import page_of
+from truenorth.report.words import plain
 
 
 def gallery_page(gallery: Gallery) -> str:
     """The page."""
-    style = resources.files("truenorth.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     source = resources.files("truenorth.gallery").joinpath("page.html").read_text(encoding="utf-8")
-    made = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        finalize=lambda value: shown(value, 400) if type(value) is str else value,
-    )
     scale = _scale(gallery)
-    made.filters |= {
-        "gained": words.gained,
-        "score": words.score,
-        "range": words.score_interval,
-        "colour": words.colour,
-        "distance": words.distance_interval,
-        "title": words.title,
-        "plain": plain,
-        "strip": lambda entry: strip(entry, scale),
-    }
     known = [e for e in gallery.entries if e.overall]
     first = known[0] if known else None
-    return made.from_string(source).render(
+    told: dict[str, Callable[..., Any]] = {
+        "chip": words.chip,
+        "colour": words.colour,
+        "gained": words.gained,
+        "lost": words.lost,
+        "made_by": words.made_by,
+        "mark": words.mark,
+        "plain": plain,
+        "range": words.score_interval,
+        "reason": words.reason,
+        "score": words.score,
+        "strip": lambda entry: strip(entry, scale),
+        "tell": words.tell,
+        "verdict": words.verdict,
+        "words": words.title,
+    }
+    return page_of(
+        source,
+        filters=told,
         g=gallery,
         known=known,
         failed=[e for e in gallery.entries if not e.overall],
+        claimed=list(dict.fromkeys(name for e in known for name in e.claims)),
         sets={name: list(told) for name, told in (first.scores if first else {}).items()},
         abilities={name: list(told) for name, told in (first.abilities if first else {}).items()},
         headline=words.headline(gallery),
-        style=Markup(style),
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        facts=words.facts(gallery),
     )
 
 
 def write_gallery(gallery: Gallery, folder: Path) -> Path:
-    """`gallery.json` and `gallery.html` in a folder; returns the page."""
-    write_json(folder / "gallery.json", gallery.to_dict())
+    """`gallery.json` (a row of the table a line) and `gallery.html` in a folder; returns the page."""
+    data = gallery.to_dict()
+    rows = ",\n".join(json.dumps(entry, ensure_ascii=False, allow_nan=False) for entry in data.pop("entries"))
+    head = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2).removesuffix("\n}")
+    write_text(folder / "gallery.json", f'{head},\n  "entries": [\n{rows}\n]\n}}\n')
     return write_text(folder / "gallery.html", gallery_page(gallery))
 
 

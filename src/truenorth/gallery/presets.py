@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from truenorth.base.lines import read_yaml
 
 BASE = "base"
 KINDS = "truenorth.gallery.kinds"
-KEYS = ("kind", "method", "settings", "of", "baseline", "steps", "lr", "anchors", "fast", "about")
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,13 @@ class Preset:
         of: rows whose models it works on. `dpo@1` is the row `dpo` with the seed after this one's.
         baseline: a second row it is compared with, beside the base model.
         steps, lr: of training, in place of the gallery's.
+        rounds: sample fresh answers to learn from this many times; 0: the shared data.
+        beside: further objectives on the shared data, with their weights.
+        only: learn from the pairs that this principle decided; turned: and prefer what was rejected.
         anchors: hold the training to the model's own good answers and documents.
         fast: part of the small run for CI.
         about: a few words for people.
+        why: for people: the reason, where it is known not to move its score.
     """
 
     name: str
@@ -41,12 +44,26 @@ class Preset:
     steps: int | None = None
     lr: float | None = None
     anchors: bool = True
+    rounds: int = 0
+    only: str = ""
+    turned: bool = False
+    beside: Mapping[str, float] = field(default_factory=dict)
     fast: bool = False
     about: str = ""
+    why: str = ""
 
     def identity(self) -> list[Any]:
         """What its result depends on."""
-        return [self.kind, self.method, dict(self.settings), list(self.of), self.steps, self.lr, self.anchors]
+        told = [self.kind, self.method, dict(self.settings), list(self.of), self.steps, self.lr, self.anchors]
+        return [*told, self.rounds, dict(self.beside), self.only, self.turned]
+
+    def training(self) -> dict[str, Any]:
+        """What of training it has of its own."""
+        own: dict[str, Any] = {"steps": self.steps, "lr": self.lr, "rounds": self.rounds or None}
+        own |= {"only": self.only or None, "turned": self.turned or None}
+        own |= {f"beside {name}": weight for name, weight in self.beside.items()}
+        own |= {} if self.anchors else {"anchors": False}
+        return {name: value for name, value in own.items() if value is not None}
 
     def under(self, seeds: Sequence[int]) -> tuple[int, ...]:
         """The seeds it runs under: nothing of the base model is drawn, so it stands once."""
@@ -55,6 +72,9 @@ class Preset:
     def needs(self, seed: int) -> list[tuple[str, int]]:
         """The cells that must be there first: row and seed."""
         return [(name, seed + int(later or 0)) for name, _, later in (one.partition("@") for one in self.of)]
+
+
+KEYS = tuple(key.name for key in fields(Preset) if key.name != "name")
 
 
 def presets(file: str | Path | None = None) -> dict[str, Preset]:

@@ -10,6 +10,7 @@ from truenorth.judges.critic import CriticJudge, ProcessJudge
 from truenorth.judges.debate import DebateJudge
 from truenorth.judges.endpoint import EndpointJudge
 from truenorth.judges.logprob import LogprobJudge
+from truenorth.judges.mixture import MixtureJudge
 from truenorth.judges.pairwise import PairwiseJudge
 from truenorth.judges.panel import PanelJudge
 from truenorth.judges.protocol import Judge
@@ -31,6 +32,7 @@ __all__ = [
     "EndpointJudge",
     "Judge",
     "LogprobJudge",
+    "MixtureJudge",
     "PairwiseJudge",
     "PanelJudge",
     "ProcessJudge",

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from truenorth.base import seed_of
+from truenorth.stats import auroc
 
 Floats = NDArray[np.float64]
 STRENGTHS = tuple(10.0**k for k in range(-3, 3))  # of the L2 penalty, on rows of length about 1
@@ -175,7 +176,4 @@ def cross_entropy(logits_N: Floats, y_N: Floats) -> float:
 def auc(scores: Sequence[float] | Floats, positive: Sequence[bool] | NDArray[np.bool_]) -> float:
     """Probability that a positive scores above a negative, ties half; nan without both."""
     s, y = np.asarray(scores, dtype=float), np.asarray(positive, dtype=bool)
-    if y.all() or not y.any():
-        return float("nan")
-    above = s[y][:, None] - s[~y][None]
-    return float((above > 0).mean() + 0.5 * (above == 0).mean())
+    return float("nan") if y.all() or not y.any() else auroc(s, y.astype(float)).mean

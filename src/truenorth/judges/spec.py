@@ -19,6 +19,7 @@ from truenorth.base.lines import read_yaml
 from truenorth.judges.compile import bind, compile
 from truenorth.judges.critic import CriticJudge, ProcessJudge
 from truenorth.judges.logprob import LogprobJudge
+from truenorth.judges.mixture import MixtureJudge
 from truenorth.judges.pairwise import PairwiseJudge
 from truenorth.judges.panel import PanelJudge
 from truenorth.judges.protocol import Judge
@@ -48,6 +49,7 @@ KINDS = {
     "logprob": "P(yes) of one question",
     "rules": "rules with weights, by checks and a model",
     "panel": "several judges: mean, majority, or weighted by reliability",
+    "mixture": "several models review an answer, another decides",
     "verifiable": "checks that come with each prompt: mathematics, code, schemas, IFEval",
     "classifier": "words, fitted on labelled sentences",
     "refusal": "full refusal, partial refusal or compliance, fitted on labels or by opening words",
@@ -121,10 +123,13 @@ def _asking(kind: Any, spec: dict[str, Any], where: str) -> Judge:
     ]
     if needed:
         raise UserError(f"setting {', '.join(needed)} is missing", where=where)
-    more = {"model": open_model(spec["model"], where)} if spec.get("model") is not None else {}
-    for key in ("options", "pair_options"):
-        if key in spec:
-            more[key] = tuple(spec[key])
+    more: dict[str, Any] = {key: tuple(spec[key]) for key in ("options", "pair_options") if key in spec}
+    for key, options in more.items():
+        if not all(isinstance(option, str) for option in options):
+            fix = 'put them in quotes, as in ["Yes", "No"]: in YAML a bare Yes or No is a truth value'
+            raise UserError(f"{key} {list(options)} are not all text", where=where, fix=fix)
+    if spec.get("model") is not None:
+        more["model"] = open_model(spec["model"], where)
     return kind(**{**spec, **more})
 
 
@@ -145,6 +150,12 @@ def _rules(spec: dict[str, Any], folder: Path, where: str) -> Judge:
 def _panel(spec: dict[str, Any], folder: Path, where: str) -> Judge:
     members = tuple(open_judge(m, folder=folder) for m in spec.pop("members", ()))
     return _settled(PanelJudge, {"members": members, **spec}, where)
+
+
+def _mixture(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    reviewers = tuple(open_model(m, where) for m in spec.pop("reviewers", ()))
+    aggregator = open_model(spec.pop("aggregator", None), where)
+    return _settled(MixtureJudge, {"reviewers": reviewers, "aggregator": aggregator, **spec}, where)
 
 
 def _verifiable(spec: dict[str, Any], folder: Path, where: str) -> Judge:
@@ -179,6 +190,7 @@ def _constitution(spec: dict[str, Any], folder: Path, where: str) -> Judge:
 MAKERS: dict[str, Callable[[dict[str, Any], Path, str], Judge]] = {
     "rules": _rules,
     "panel": _panel,
+    "mixture": _mixture,
     "verifiable": _verifiable,
     "refusal": _refusal,
     "check": _check,

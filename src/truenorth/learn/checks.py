@@ -111,7 +111,7 @@ def _check_tasks(policy: Any, tasks: Sequence[Task], steps: int, models: Mapping
         where = f"task {task.name}"
         need = needs(load_objective(task.objective, where=where), where=where)
         _check_models(need, models, where)
-        pairs = need.coupling in ("pair", "score_pair")
+        pairs = need.coupling in ("pair", "score_pair", "state_pair")
         check_examples(task.examples, where=where, context=context, pairs=pairs)
         check_columns(need, task.examples, where=where)
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from truenorth.learn.gradient import Part, Work
 from truenorth.learn.types import Example
+from truenorth.learn.work import Part, Work
 
 
 def task_metrics(work: Work, part: Part, examples: Sequence[Example]) -> dict[str, float]:
@@ -26,6 +26,8 @@ def task_metrics(work: Work, part: Part, examples: Sequence[Example]) -> dict[st
     found: dict[str, float] = {"loss": float(part.loss)}
     if part.score_BK is not None:
         return _named(work.name, found | _scores(work, part.score_BK))
+    if work.needs.coupling == "state_pair":
+        return _named(work.name, found)
     if work.needs.coupling == "distribution":
         found["kl"] = float(part.logp_T.mean())
         return _named(work.name, found)

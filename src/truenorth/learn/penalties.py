@@ -143,15 +143,21 @@ class Booster:
 
 
 def fisher(
-    policy: Any, examples: Sequence[Example], *, seed: int = 0, data_labels: bool = False
+    policy: Any,
+    examples: Sequence[Example],
+    *,
+    seed: int = 0,
+    data_labels: bool = False,
+    scaled: bool = True,
 ) -> dict[str, Tensor]:
-    """The diagonal of the Fisher information of each trained weight, scaled to a mean of 1.
+    """The diagonal of the Fisher information of each trained weight.
 
     The mean over examples of the squared gradient of an example's log-likelihood, its tokens drawn from the
     model at each place of the example's completions. 200 to 2,000 examples of what is not to be forgotten.
 
     Args:
         data_labels: take the data's tokens instead of drawn ones: the "empirical Fisher", another quantity.
+        scaled: to a mean of 1 over all weights; else as it is, so that two models can be compared (`fisher` merging).
 
     Source: Kirkpatrick et al. 2017; Kunstner et al. 2019 (arXiv:1905.12558) on why the tokens are drawn.
     """
@@ -175,6 +181,8 @@ def fisher(
                 total[n].add_(p.grad.square())
     for n, p in trained.items():
         p.grad = kept[n]
+    if not scaled:
+        return {n: t / len(examples) for n, t in total.items()}
     mean = sum(float(t.sum()) for t in total.values()) / sum(t.numel() for t in total.values())
     return {n: t / mean for n, t in total.items()}
 

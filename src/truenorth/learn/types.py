@@ -117,12 +117,22 @@ class TokenScores(NamedTuple):
     value_TK: Tensor
 
 
+class StatePair(NamedTuple):
+    """What a model's body holds after the last token of both texts of B pairs. Costs two passes: pairs of the
+    whole batch meet."""
+
+    first_BD: Tensor
+    second_BD: Tensor
+
+
 # What an objective returns, as its annotation says it; decides the average unless a task names one.
 Losses = Annotated[Tensor, "per_sequence"]  # (B,) or (G,): each one number, averaged over sequences
 TokenLosses = Annotated[Tensor, "per_token"]  # (B,) sums over tokens, or (T,): averaged over tokens
 StepLosses = Annotated[Tensor, "per_step"]  # (T,), 0 without a label: averaged over the column's `labels`
 
-Coupling = Literal["answer", "pair", "group", "batch", "distribution", "score", "score_pair", "token_score"]
+Coupling = Literal[
+    "answer", "pair", "group", "batch", "distribution", "score", "score_pair", "token_score", "state_pair"
+]
 SCORED: tuple[Coupling, ...] = ("score", "score_pair", "token_score")  # these train a score head
 Average = Literal["per_sequence", "per_token", "per_step"]
 Objective = Callable[..., Tensor]

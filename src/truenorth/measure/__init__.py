@@ -1,6 +1,7 @@
-"""Measuring models: scores by principle, paired comparisons, KL, multiple choice, perplexity, repetition, length."""
+"""Measuring models: scores by principle, paired comparisons, discretion, multiple choice, KL, perplexity, length."""
 
 from truenorth.measure.compare import Comparison, capabilities, compare
+from truenorth.measure.discretion import Discretion, discrepancy, discretion
 from truenorth.measure.evaluate import evaluate
 from truenorth.measure.kl import KL, kl
 from truenorth.measure.length import Length, length
@@ -13,6 +14,7 @@ __all__ = [
     "KL",
     "Answer",
     "Comparison",
+    "Discretion",
     "Item",
     "Length",
     "MultipleChoice",
@@ -22,6 +24,8 @@ __all__ = [
     "Scores",
     "capabilities",
     "compare",
+    "discrepancy",
+    "discretion",
     "evaluate",
     "kl",
     "length",

@@ -73,6 +73,16 @@ class Decoder(Protocol):
         ...
 
 
+class Begun(NamedTuple):
+    """What the answers of a batch grow with, and the logits of their first tokens."""
+
+    decoder: Decoder
+    logits_RV: Tensor
+
+
+Begin = Callable[[Any, Sequence[Ask], int, bool], Begun]  # (module, asks, padding, shared)
+
+
 class Prefill(NamedTuple):
     """The prompts of a batch, computed."""
 
@@ -149,18 +159,18 @@ def sample_batch(
     top_p: float = 1.0,
     halt: Halt | None = None,
     shared: bool = True,
+    begin: Begin | None = None,
 ) -> list[list[Drawn]]:
     """The answers of one batch of asks, in order. Temperature 0 is greedy.
 
     Args:
         shared: the prompt held once for its answers (`can_share` says whether a model allows it).
+        begin: what the answers grow with, where it is not the module alone (see `begun`).
     """
-    first = prefill(module, [ask.ids for ask in asks], pad_id)
     owner = [p for p, ask in enumerate(asks) for _ in ask.seeds]
     limits = [asks[p].limit for p in owner]
     seeds_R = np.array([seed for ask in asks for seed in ask.seeds], dtype=np.uint64)
-    decoder = open_decoder(module, first, owner, max(limits) - 1, shared=shared)
-    logits_RV = first.logits_PV[torch.tensor(owner, device=first.logits_PV.device)]
+    decoder, logits_RV = (begin or begun)(module, asks, pad_id, shared)
 
     tokens: list[list[int]] = [[] for _ in owner]
     sums = [0.0] * len(owner)
@@ -194,6 +204,15 @@ def sample_batch(
     for row, prompt in enumerate(owner):
         answers[prompt].append(Drawn(tuple(tokens[row]), sums[row], finish[row]))
     return answers
+
+
+def begun(module: Any, asks: Sequence[Ask], pad_id: int, shared: bool) -> Begun:
+    """A model's own decoder for a batch of asks."""
+    first = prefill(module, [ask.ids for ask in asks], pad_id)
+    owner = [p for p, ask in enumerate(asks) for _ in ask.seeds]
+    space = max(asks[p].limit for p in owner) - 1
+    decoder = open_decoder(module, first, owner, space, shared=shared)
+    return Begun(decoder, first.logits_PV[torch.tensor(owner, device=first.logits_PV.device)])
 
 
 def without(rows: int, done: Sequence[int]) -> tuple[list[int], list[tuple[int, int]]]:

@@ -43,16 +43,20 @@ class ScoreForward:
 
     def scores(self, examples: Sequence[Branching], *, each_token: bool = False) -> Tensor:
         """(B, K) float32 outputs at the last token of each completion, or (T, K) at every token of all."""
-        closed = [_Closed(e.prompt, [(*c, 0) for c in e.completions]) for e in examples]
         body = Forward(self.module, self.path, self.compute)
-        layout = body.lay_out(closed)
-        rows_TD = body.rows(closed, layout)
-        ends = np.cumsum(layout.lengths) - 1  # the row before the added token: the completion's last
-        if each_token:
-            firsts = set((ends - np.array(layout.lengths) + 1).tolist())
-            ends = np.array([i for i in range(len(rows_TD)) if i not in firsts])
-        at = torch.from_numpy(ends).to(self.device)
-        return self.module.score(rows_TD.index_select(0, at).float()).float()
+        return self.module.score(states(body, examples, each_token=each_token).float()).float()
+
+
+def states(body: Forward, examples: Sequence[Branching], *, each_token: bool = False) -> Tensor:
+    """(B, D) what a model's body holds after the last token of each completion, or (T, D) after every token."""
+    closed = [_Closed(e.prompt, [(*c, 0) for c in e.completions]) for e in examples]
+    layout = body.lay_out(closed)
+    rows_TD = body.rows(closed, layout)
+    ends = np.cumsum(layout.lengths) - 1  # the row before the added token: the completion's last
+    if each_token:
+        firsts = set((ends - np.array(layout.lengths) + 1).tolist())
+        ends = np.array([i for i in range(len(rows_TD)) if i not in firsts])
+    return rows_TD.index_select(0, torch.from_numpy(ends).to(rows_TD.device))
 
 
 def open_scores(module: Any) -> ScoreForward:

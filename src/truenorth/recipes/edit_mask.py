@@ -14,7 +14,7 @@ from truenorth.base import write_bytes
 from truenorth.learn import Example, Task, fit
 from truenorth.learn.objectives.dpo import dpo
 from truenorth.models.local import LocalModel
-from truenorth.recipes.edit_statistics import layers
+from truenorth.recipes.edit_inputs import layers
 
 
 class Masked(nn.Module):

@@ -13,7 +13,8 @@ from torch import Tensor
 from truenorth.base import UserError
 from truenorth.edit.safety.restore import candidates, cut_of
 from truenorth.models.local import LocalModel
-from truenorth.recipes.edit_statistics import direction, layers, slope_towards
+from truenorth.recipes.edit_inputs import layers
+from truenorth.recipes.edit_statistics import direction, slope_towards
 
 Weights = dict[str, Tensor]
 

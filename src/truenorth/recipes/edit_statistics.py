@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from truenorth.base import UserError, content_hash, write_bytes, write_text
-from truenorth.edit.safety._edit import matrices
+from truenorth.base import UserError, content_hash, write_text
 from truenorth.edit.safety.critical_neurons import mlp_outputs
+from truenorth.edit.storage import layout, write_at
+from truenorth.learn import penalties
+from truenorth.learn.types import Example
 from truenorth.models.local import LocalModel
-from truenorth.records import Prompt, as_messages
+from truenorth.recipes.edit_inputs import Ids, encoded, layers, read_inputs, transposed
 from truenorth.records.tables import read_rows
 
-Ids = tuple[list[int], list[int]]  # a prompt and its completion
+BUDGET = 1 << 30  # bytes of Gram matrices that are held at a time
 Statistics = dict[str, Tensor]  # by the name of the weight
 
 
@@ -53,28 +55,77 @@ def wanda(model: LocalModel, data: Data, aligned: LocalModel | None = None) -> S
     def look(name: str, inputs_TI: Tensor) -> None:
         square[name] = square.get(name, 0) + (inputs_TI**2).sum(0)
 
-    _inputs(model, encoded(model, data.rows, completions=True), look)
+    read_inputs(model, encoded(model, data.rows, completions=True), look)
     found = {}
     for name, weight in layers(model).items():
         if name in square:
             length = square[name].sqrt()
             found[name] = weight.detach().float().abs() * (
-                length[:, None] if _transposed(model, name) else length
+                length[:, None] if transposed(model, name) else length
             )
     return found
 
 
 def gram(model: LocalModel, data: Data, aligned: LocalModel | None = None) -> Statistics:
-    """X^T X over the number of tokens, of each matrix's inputs on the answers."""
-    found: dict[str, Tensor] = {}
-    tokens: dict[str, int] = {}
+    """(in, in) X^T X over the number of tokens, of each matrix's inputs on the answers (or prompts without one)."""
+    return {name: own for part in gram_in_parts(model, data) for name, own in part.items()}
 
-    def look(name: str, inputs_TI: Tensor) -> None:
-        found[name] = found.get(name, 0) + inputs_TI.T @ inputs_TI
-        tokens[name] = tokens.get(name, 0) + len(inputs_TI)
 
-    _inputs(model, encoded(model, data.rows, completions=True), look)
-    return {name: own / tokens[name] for name, own in found.items() if not _transposed(model, name)}
+def gram_in_parts(model: LocalModel, data: Data, *, budget: int = BUDGET) -> Iterator[Statistics]:
+    """The same a few matrices at a time, with one pass over the rows for each part.
+
+    Args:
+        budget: bytes that a part may hold; one matrix at least.
+    """
+    examples = encoded(model, data.rows, completions=None)
+    for names in _parts({name: width(model, name) for name in layers(model)}, budget):
+        found = {name: torch.zeros(width(model, name), width(model, name)) for name in names}
+        tokens = dict.fromkeys(names, 0)
+
+        def look(
+            name: str, inputs_TI: Tensor, found: Statistics = found, tokens: dict[str, int] = tokens
+        ) -> None:
+            x_TI = inputs_TI.cpu()
+            found[name].addmm_(x_TI.T, x_TI)
+            tokens[name] += len(x_TI)
+
+        read_inputs(model, examples, look, only=names)
+        idle = next((name for name in names if not tokens[name]), None)
+        if idle is not None:
+            raise UserError(f"no row reaches {idle}", where="gram", fix="give more rows")
+        yield {name: own / tokens[name] for name, own in found.items()}
+
+
+def width(model: LocalModel, name: str) -> int:
+    """Inputs of a matrix."""
+    return int(layers(model)[name].shape[0 if transposed(model, name) else 1])
+
+
+def _parts(widths: Mapping[str, int], budget: int) -> list[list[str]]:
+    """Names in order, cut where the float32 squares of their widths would go over the budget."""
+    parts: list[list[str]] = [[]]
+    held = 0
+    for name, size in widths.items():
+        if parts[-1] and held + 4 * size * size > budget:
+            parts.append([])
+            held = 0
+        parts[-1].append(name)
+        held += 4 * size * size
+    return parts
+
+
+def fisher(model: LocalModel, data: Data, aligned: LocalModel | None = None) -> Statistics:
+    """The diagonal Fisher information of every weight, tokens drawn from the model (see `learn.penalties.fisher`).
+
+    The rows' answers say where tokens are drawn; of a prompt without one, every token after the first.
+    """
+    rows = encoded(model, data.rows, completions=None)
+    examples = [Example(p, (c,)) if c else Example(p[:1], (p[1:],)) for p, c in rows if c or len(p) > 1]
+    if not examples:
+        raise UserError(
+            "no row has a token to draw", where="fisher", expected="prompts of two tokens or more"
+        )
+    return penalties.fisher(model, examples, scaled=False)
 
 
 def neurons(model: LocalModel, data: Data, aligned: LocalModel | None = None) -> Statistics:
@@ -92,7 +143,7 @@ def neurons(model: LocalModel, data: Data, aligned: LocalModel | None = None) ->
             if mlp_outputs(name, (1, 1)):
                 seen.setdefault(name, []).append(inputs_TI.mean(0))
 
-        _inputs(model, encoded(model, rows, completions=False), look)
+        read_inputs(model, encoded(model, rows, completions=False), look)
         groups.append(seen)
     return {
         name: effect_size(torch.stack(own), torch.stack(groups[1][name])) for name, own in groups[0].items()
@@ -157,7 +208,9 @@ def _state(model: LocalModel, ids: list[int], layer: int | None) -> Tensor:
     )
 
 
-KINDS: dict[str, Callable[..., Statistics]] = {f.__name__: f for f in (snip, wanda, gram, neurons, gradient)}
+KINDS: dict[str, Callable[..., Statistics]] = {
+    f.__name__: f for f in (snip, wanda, gram, fisher, neurons, gradient)
+}
 
 
 def statistics_file(
@@ -188,35 +241,38 @@ def statistics_file(
     note = folder / f"{name}.txt"
     if out.exists() and note.exists() and note.read_text() == about:
         return out
-    from safetensors.torch import save
-
-    found = KINDS[kind](model(), data, aligned())
     folder.mkdir(parents=True, exist_ok=True)
-    write_bytes(out, save({key: own.detach().cpu().contiguous() for key, own in found.items()}))
+    write_statistics(kind, model(), data, aligned(), out)
     write_text(note, about)
     return out
 
 
-def encoded(model: LocalModel, rows: Sequence[Mapping[str, Any]], *, completions: bool) -> list[Ids]:
-    """Rows as token ids: prompt and completion (`completion`, or `chosen`), or prompts alone.
+def write_statistics(
+    kind: str, model: LocalModel, data: Data, aligned: LocalModel | None, out: Path, *, budget: int = BUDGET
+) -> None:
+    """Compute statistics and write them as safetensors, float32; Gram matrices part by part as they are ready."""
+    if kind == "gram":
+        widths = {name: width(model, name) for name in layers(model)}
+        _write(out, {n: (w, w) for n, w in widths.items()}, gram_in_parts(model, data, budget=budget))
+        return
+    found = KINDS[kind](model, data, aligned)
+    _write(out, {name: tuple(own.shape) for name, own in found.items()}, [found])
 
-    Raises:
-        UserError: a row without a prompt or an answer.
-    """
-    found = []
-    for number, row in enumerate(rows, start=1):
-        answer = row.get("completion", row.get("chosen"))
-        if "prompt" not in row or (completions and not answer):
-            what = "no prompt" if "prompt" not in row else "no completion"
-            raise UserError(what, where=f"row {number}", expected="columns prompt and completion")
-        prompt: Prompt = as_messages(row["prompt"]) if model.codec.turn else row["prompt"]
-        if completions:
-            text = answer if isinstance(answer, str) else answer[-1]["content"]
-            ids, ends = model.encode_pair(prompt, text)
-            found.append((list(ids), list(ends)))
-        else:
-            found.append((list(model.encode_prompt(prompt)), []))
-    return found
+
+def _write(out: Path, shapes: Mapping[str, tuple[int, ...]], parts: Iterable[Statistics]) -> None:
+    placed = layout({name: ("F32", shape) for name, shape in shapes.items()})
+    unfinished = out.with_name(f".{out.name}")
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        os.truncate(handle, placed.size)
+        os.pwrite(handle, placed.header, 0)
+        for part in parts:
+            for name, own in part.items():
+                write_at(handle, own.detach().float().cpu().numpy(), placed.offsets[name])
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    unfinished.rename(out)
 
 
 def _loss(model: LocalModel, example: Ids) -> Tensor:
@@ -224,39 +280,3 @@ def _loss(model: LocalModel, example: Ids) -> Tensor:
     ids = torch.tensor([prompt + completion], device=model.module.device)
     logits_TV = model.module(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
     return torch.nn.functional.cross_entropy(logits_TV, ids[0, len(prompt) :])
-
-
-def layers(model: LocalModel) -> dict[str, Tensor]:
-    """The matrices of the layers, by name."""
-    found = {name: p for name, p in model.module.named_parameters() if matrices(name, p.shape)}
-    if not found:
-        raise UserError("no matrices in numbered layers", where=model.name)
-    return found
-
-
-def _transposed(model: LocalModel, name: str) -> bool:
-    """GPT-2 keeps its matrices as (in, out)."""
-    return type(model.module.get_submodule(name.removesuffix(".weight"))).__name__ == "Conv1D"
-
-
-def _inputs(model: LocalModel, examples: Sequence[Ids], look: Callable[[str, Tensor], None]) -> None:
-    """Call `look(weight's name, (T, in) inputs)` for each matrix and example: of the answer, or all of the prompt."""
-    start = 0
-    with torch.no_grad(), _hooked(model, lambda name, x: look(name, x[0, start:].float())):
-        for prompt, completion in examples:
-            start = len(prompt) - 1 if completion else 0
-            ids = torch.tensor([prompt + completion[:-1]], device=model.module.device)
-            model.module(input_ids=ids, use_cache=False)
-
-
-@contextmanager
-def _hooked(model: LocalModel, look: Callable[[str, Tensor], None]) -> Iterator[None]:
-    handles = []
-    for name in layers(model):
-        module = model.module.get_submodule(name.removesuffix(".weight"))
-        handles.append(module.register_forward_pre_hook(lambda _, args, name=name: look(name, args[0])))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

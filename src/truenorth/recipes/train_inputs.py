@@ -95,6 +95,9 @@ def _trainable(settings: TrainSettings) -> Needs:
             else f"{settings.objective} needs scores of several attributes"
         )
         raise UserError(what, where="objective", fix="train it from Python: truenorth.learn.fit")
+    if need.coupling == "state_pair":
+        what = f"{settings.objective} needs each request in two wordings"
+        raise UserError(what, where="objective", fix="train it from Python: truenorth.learn.paraphrases")
     if not settings.data:
         raise UserError("no data", where="--data", expected="a file, a folder, or a dataset of the hub")
     if not settings.model:

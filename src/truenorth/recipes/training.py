@@ -51,6 +51,12 @@ def tasks_of(model: LocalModel, data: Sequence[Row], texts: Sequence[str], setti
             batch=settings.batch,
         )
     ]
+    return tasks + anchors(model, keeps, texts, settings)
+
+
+def anchors(model: LocalModel, keeps: Sequence[Row], texts: Sequence[str], settings: Settings) -> list[Task]:
+    """The KL anchors alone: on answers to keep, and on the model's own documents."""
+    tasks = []
     if keeps and settings.keep:
         tasks.append(Task("keep", encoded(model, keeps, False), "kl_anchor", settings.keep, settings.batch))
     if texts and settings.documents:

@@ -6,7 +6,7 @@ import csv
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def _read_file(path: Path) -> Table:
     if suffix == ".json":
         return _read_json(path)
     if suffix in (".csv", ".tsv"):
-        return _read_csv(path, "\t" if suffix == ".tsv" else ",")
+        return list(read_csv(path, "\t" if suffix == ".tsv" else ","))
     if suffix == ".parquet":
         return from_table(_arrow(path, lambda: pq.read_table(path)))
     if suffix == ".arrow":
@@ -140,12 +140,11 @@ def _read_json(path: Path) -> Table:
     return value
 
 
-def _read_csv(path: Path, delimiter: str) -> Table:
-    """Every value as text, for CSV knows no types."""
+def read_csv(path: Path, delimiter: str) -> Iterator[dict[str, Any]]:
+    """Rows one by one, every value as text, for CSV knows no types."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter=delimiter, strict=True)
-            rows = []
             for row in reader:
                 if None in row or None in row.values():
                     raise UserError(
@@ -153,8 +152,7 @@ def _read_csv(path: Path, delimiter: str) -> Table:
                         where=f"{path}, line {reader.line_num}",
                         expected=f"{len(reader.fieldnames or [])} values",
                     )
-                rows.append(dict(row))
-            return rows
+                yield dict(row)
     except (csv.Error, OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read ({error})", where=str(path)) from error
 

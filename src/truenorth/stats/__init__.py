@@ -6,6 +6,7 @@ from truenorth.stats.bounds import bounds, paired_bounds
 from truenorth.stats.brier import brier, murphy
 from truenorth.stats.corrected import rogan_gladen
 from truenorth.stats.crowd import Crowd, dawid_skene, group_bias
+from truenorth.stats.detection import Detection, auroc, average_precision, detection
 from truenorth.stats.difficulty import Difficulty, difficulties, difficulties_given, length_effect
 from truenorth.stats.elo import elo
 from truenorth.stats.estimate import Estimate, clopper_pearson, mean, rate, ratio, wilson
@@ -43,6 +44,7 @@ from truenorth.stats.sequential import (
 
 __all__ = [
     "Crowd",
+    "Detection",
     "Difficulty",
     "Estimate",
     "Evidence",
@@ -54,6 +56,8 @@ __all__ = [
     "anytime_mean",
     "anytime_paired",
     "anytime_rate",
+    "auroc",
+    "average_precision",
     "bh",
     "bootstrap",
     "bounds",
@@ -66,6 +70,7 @@ __all__ = [
     "detectable",
     "detectable_paired",
     "detectable_rates",
+    "detection",
     "difficulties",
     "difficulties_given",
     "e_at_most",

@@ -1,4 +1,7 @@
-"""Keeps held-out words out of training prompts, by a list of hashes that does not say what is held out."""
+"""Keeps held-out words and named evaluations out of training prompts.
+
+What is held out is a list of hashes that does not say what it is; evaluations are an index of their word runs.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from pathlib import Path
 
 from truenorth.base import UserError
 from truenorth.records import Row
-from truenorth.synth.filters import Filtered, filtered, row_text
+from truenorth.synth.copied import Evaluations, in_evaluations
+from truenorth.synth.filters import Filtered, keep, row_text
 
 SIZES = (1, 6)  # words of the shortest and the longest run
 HASH = re.compile(r"[0-9a-f]{16}")
@@ -68,13 +72,19 @@ def load_heldout(path: str | Path) -> frozenset[str]:
 
 
 def decontaminate(
-    rows: Sequence[Row], heldout: Set[str], *, text: Callable[[Row], str] = row_text
+    rows: Sequence[Row], heldout: Set[str] | Evaluations, *, text: Callable[[Row], str] = row_text
 ) -> Filtered:
-    """Rows whose prompt has no held-out run of words. Reason: "held out".
+    """Rows whose prompt has no held-out run of words. Reasons: "held out", or "in NAME" for named evaluations.
 
     Args:
+        heldout: the hashes of `load_heldout`, or `evaluations` by name.
         text: what of a row counts; pass one that joins the answers to look at those too.
     """
-    clean = [heldout.isdisjoint(ngram_hashes(text(row))) for row in rows]
-    kept = [row for row, ok in zip(rows, clean, strict=True) if ok]
-    return filtered(kept, ["held out"] * (len(rows) - len(kept)))
+    return keep(rows, list(contaminated(map(text, rows), heldout)))
+
+
+def contaminated(texts: Iterable[str], heldout: Set[str] | Evaluations) -> Iterator[str]:
+    """The reason of `decontaminate` for each text of a stream, "" for clean ones."""
+    if isinstance(heldout, Evaluations):
+        return in_evaluations(texts, heldout)
+    return ("" if heldout.isdisjoint(ngram_hashes(text)) else "held out" for text in texts)

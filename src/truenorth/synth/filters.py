@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from truenorth.judges._prompts import asked
@@ -19,6 +19,12 @@ class Filtered(NamedTuple):
 
 def filtered(kept: list[Row], reasons: Iterable[str]) -> Filtered:
     return Filtered(kept, dict(sorted(Counter(reasons).items())))
+
+
+def keep(rows: Sequence[Row], reasons: Sequence[str]) -> Filtered:
+    """The rows whose reason to go is "", and a count of the others' reasons."""
+    kept = [row for row, reason in zip(rows, reasons, strict=True) if not reason]
+    return filtered(kept, [reason for reason in reasons if reason])
 
 
 def funnel(*stages: tuple[str, Filtered]) -> list[dict[str, int | str]]:

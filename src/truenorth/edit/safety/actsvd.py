@@ -9,6 +9,7 @@ import numpy as np
 from truenorth.base import UserError
 from truenorth.edit.arrays import Array, library, to_numpy
 from truenorth.edit.method import reads
+from truenorth.edit.methods._inputs import check_gram
 from truenorth.edit.safety._edit import edits, matrices
 
 
@@ -33,19 +34,25 @@ def actsvd(
     *,
     safety_share: float = 0.1,
     utility_share: float = 0.5,
+    transposed: bool = False,
 ) -> Array:
     """W - (I - P_u) P_s W: without the safety ranks that are orthogonal to the utility ranks.
 
     Args:
         safety, utility: Gram matrices (in, in) of the matrix's inputs on answers of each kind.
+        transposed: the matrix is (in, out), as GPT-2 keeps it.
         safety_share, utility_share: of the matrix's rank; the projections P keep so many directions of W X.
 
     Source: Wei et al. 2024 (arXiv:2402.05162), section 3.3, eq. 2-4. Its shares are chosen by a grid; these are
     only where to begin.
     """
-    weight = to_numpy(tensors[0]).astype(np.float64)
     if safety_share == 0:
         return tensors[0]
+    if transposed:
+        how = {"safety_share": safety_share, "utility_share": utility_share}
+        return actsvd([tensors[0].T], safety, utility, **how).T
+    weight = to_numpy(tensors[0]).astype(np.float64)
+    check_gram(weight.shape, safety[0], utility[0])
     used, kept = (
         directions(weight, to_numpy(gram[0]).astype(np.float64), share)
         for gram, share in ((safety, safety_share), (utility, utility_share))

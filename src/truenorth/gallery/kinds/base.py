@@ -11,5 +11,5 @@ from truenorth.gallery.presets import Preset
 
 
 def base(preset: Preset, making: Making, made: Mapping[str, Path], folder: Path) -> None:
-    for file in making.stock.model.iterdir():
+    for file in making.model.iterdir():
         shutil.copy(file, folder / file.name)

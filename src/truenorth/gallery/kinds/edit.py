@@ -14,15 +14,18 @@ from truenorth.gallery.presets import Preset
 
 
 def edit(preset: Preset, making: Making, made: Mapping[str, Path], folder: Path) -> None:
-    """Carry out the merge, as `truenorth merge` would. Settings under `each` are those of every model."""
-    own = dict(preset.settings)
-    each = own.pop("each", {})
-    models = [{"model": str(made[name]), "parameters": each} for name in preset.of]
-    config = {"merge_method": preset.method, "models": models, "parameters": own, "dtype": "float32"}
+    """Carry out the merge, as `truenorth merge` would. Settings under `each` are those of every model, or a list."""
+    shared = dict(preset.settings)
+    each = shared.pop("each", {})
+    given = each if isinstance(each, list) else [each] * len(preset.of)
+    models = [
+        {"model": str(made[name]), "parameters": own} for name, own in zip(preset.of, given, strict=True)
+    ]
+    config = {"merge_method": preset.method, "models": models, "parameters": shared, "dtype": "float32"}
     if method(preset.method, where=preset.name).base == "required":
-        config["base_model"] = str(making.stock.model)
+        config["base_model"] = str(making.model)
     out = folder / "merged"
-    merge(make_plan(parse(json.dumps(config))), out, seed=making.seed, threads=1, quiet=True)
+    merge(make_plan(parse(json.dumps(config))), out, seed=making.settings.seed, threads=1, quiet=True)
     for file in out.iterdir():
         shutil.move(file, folder / file.name)
     out.rmdir()

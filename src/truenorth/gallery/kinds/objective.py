@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from truenorth.base import UserError
-from truenorth.gallery.lessons import lessons
+from truenorth.base import UserError, seed_of
+from truenorth.gallery.lessons import fresh, lessons
 from truenorth.gallery.making import Making
 from truenorth.gallery.presets import Preset
-from truenorth.gallery.stock import Stock
 from truenorth.learn import Example, Task, fit
 from truenorth.learn.coupling import load_objective, needs
+from truenorth.learn.order import Schedule
 from truenorth.models.local import LocalModel
-from truenorth.recipes.training import encoded
+from truenorth.recipes.training import anchors
 
 
 def objective(preset: Preset, making: Making, made: Mapping[str, Path], folder: Path) -> None:
     """Train and save. A row made `of` another has that one as its teacher: the reference of its objective."""
-    model = LocalModel.load(making.stock.model)
+    model, settings = LocalModel.load(making.model), making.settings
+    stock = making.stock.taught(preset.only, preset.turned)
     learn = configured(preset)
-    tasks = [Task("lessons", lessons(model, preset.method, making.stock), learn, batch=making.batch)]
-    if preset.anchors:
-        tasks += anchors(model, making.stock, making)
+    others = [
+        Task(name, lessons(model, name, stock), name, weight, settings.batch)
+        for name, weight in preset.beside.items()
+    ]
+    if preset.anchors:  # as in the main job
+        others += anchors(model, stock.keeps, stock.documents, settings)
     teacher = LocalModel.load(made[preset.of[0]]) if preset.of else None
-    models = {name: LocalModel.load(making.stock.model) for name in needs(learn).models}
-    steps, lr = preset.steps or making.steps, preset.lr or making.lr
-    fit(model, tasks, steps=steps, lr=lr, seed=making.seed, reference=teacher, models=models)
+    models = {name: LocalModel.load(making.model) for name in needs(learn).models}
+    steps, lr = preset.steps or settings.steps, preset.lr or settings.lr
+
+    def learned(given: Sequence[Example], steps: int, seed: int, schedule: Schedule = "cosine") -> None:
+        tasks = [Task("lessons", given, learn, batch=settings.batch), *others]
+        how: dict[str, Any] = {"lr": lr, "seed": seed, "schedule": schedule}
+        fit(model, tasks, steps=steps, reference=teacher, models=models, **how)
+
+    if not preset.rounds:
+        learned(lessons(model, preset.method, stock), steps, settings.seed)
+    for number in range(preset.rounds):
+        seed, own = seed_of("round", settings.seed, number), steps // preset.rounds
+        learned(fresh(model, stock, own * settings.batch, seed, settings.max_tokens), own, seed, "constant")
     model.save(folder)
 
 
@@ -48,16 +62,3 @@ def configured(preset: Preset) -> Any:
             expected=", ".join(known) or "none",
         )
     return partial(found, **preset.settings)
-
-
-def anchors(model: LocalModel, stock: Stock, making: Making) -> list[Task]:
-    """As in the main job: the model is held to its own good answers, and to its own documents."""
-    found = []
-    if stock.keeps:
-        kept = encoded(model, stock.keeps, False)
-        found.append(Task("keep", kept, "kl_anchor", making.keep, making.batch))
-    ids = [model.encode_prompt(text) for text in stock.documents]
-    texts = [Example(row[:1], (row[1:],)) for row in ids if len(row) > 2]
-    if texts:
-        found.append(Task("documents", texts, "kl_anchor", making.documents, making.batch))
-    return found

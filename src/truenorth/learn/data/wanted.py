@@ -62,7 +62,7 @@ def wanted(needs: Needs) -> Wanted:
 
 
 def _kinds(coupling: str, columns: Collection[str]) -> tuple[Kind, ...]:
-    if coupling in ("pair", "score_pair") or (coupling == "batch" and not columns):
+    if coupling in ("pair", "score_pair", "state_pair") or (coupling == "batch" and not columns):
         return ("preference",)
     if coupling == "token_score" or "labels" in columns:
         return ("stepwise",)

@@ -23,8 +23,8 @@ def minillm(
     number of tokens that follow, so that short answers do not win. q is student / sampler.
 
     This is the long-range part of the gradient. The single-step part is `gkd` with `beta=1` on the same
-    answers, as a second task; the corpus part is an `sft` task. Not here: sampling (fit in rounds, on fresh
-    answers) and the official code's whitening of A over the batch.
+    answers, as a second task; the corpus part is an `sft` task. `learn.on_policy.minillm_rounds` draws the answers
+    and makes the tasks. Not here: the official code's whitening of A over the batch.
 
     Args:
         sampled_logps: (B, T) log-probs of the tokens under what sampled them, such as 0.2 teacher + 0.8

@@ -1,0 +1,266 @@
+"""A local page where people rank, rate, approve, edit and flag answers, blind; labels out and in.
+
+truenorth annotate runs/mine                              the page, over the run's answers
+truenorth annotate answers.jsonl --ask rate               the page, over a table of prompts and answers
+truenorth annotate runs/mine --export labels.jsonl        labels for `judge card --labels` and `align --labels`
+truenorth annotate runs/mine --export votes.jsonl --as votes
+truenorth annotate runs/mine --export tasks.json --as label-studio     (or argilla), and --import back
+
+Labels are kept in RUN/labels.sqlite (FILE.labels.sqlite beside a table), one transaction each. The page is served
+on this machine only; with --host elsewhere a key is asked for ($TRUENORTH_KEY, or one that is made and printed).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from truenorth.base import UserError
+from truenorth.cli import exits
+
+if TYPE_CHECKING:
+    from truenorth.serve.gathering import Work
+    from truenorth.serve.labelling import Ask, Criterion
+
+FORMS = ("labels", "consensus", "pairs", "edits", "flags", "rankings", "votes", "label-studio", "argilla")
+FOREIGN = FORMS[-2:]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="RUN", type=Path, help="a run directory, or a table of answers")
+    parser.add_argument(
+        "--ask", choices=("rank", "rate", "approve"), help="what is asked first (default: rank)"
+    )
+    parser.add_argument(
+        "--principle", default="", metavar="ID", help="judge by this principle of the constitution"
+    )
+    parser.add_argument("--constitution", metavar="FILE", help="where it is read (default: the run's own)")
+    parser.add_argument(
+        "--step", action="append", default=[], metavar="NAME", help="a step with answers (default: answers)"
+    )
+    parser.add_argument("--limit", type=int, default=100, metavar="N", help="prompts at most (100)")
+    parser.add_argument("--answers", type=int, default=4, metavar="N", help="answers to a prompt at most (4)")
+    parser.add_argument(
+        "--votes", type=int, default=0, metavar="N", help="people per task (default: everybody)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw and of all orders (0)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="NAME", help="address to listen on (127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, default=8640, metavar="N", help="port; 0 takes a free one (8640)")
+    parser.add_argument("--store", type=Path, metavar="FILE", help="keep labels there instead")
+    parser.add_argument("--export", type=Path, metavar="FILE", help="write the labels there and stop")
+    parser.add_argument("--import", dest="bring", type=Path, metavar="FILE", help="take in labels and stop")
+    parser.add_argument("--as", dest="form", choices=FORMS, metavar="FORM", help="one of " + ", ".join(FORMS))
+    parser.add_argument(
+        "--gold",
+        type=Path,
+        metavar="FILE",
+        help="hide tasks with known answers among the others (label, or pairs)",
+    )
+    parser.add_argument(
+        "--practice", type=int, default=0, metavar="N", help="gold tasks that everybody must pass first (0)"
+    )
+    parser.add_argument("--people", action="store_true", help="print how each person labels and stop")
+    parser.add_argument("--agreement", action="store_true", help="print how far people agree and stop")
+
+
+def run(args: argparse.Namespace) -> int:
+    check(args)
+    path = args.store or store_path(args.source)
+    if args.export:
+        return run_export(args, path)
+    if args.bring:
+        return run_import(args, path)
+    if args.agreement:
+        return run_agreement(path)
+    if args.people:
+        return run_people(path)
+    return run_page(args, path)
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse what cannot work before anything is opened."""
+    if args.export and args.bring:
+        raise UserError("--export and --import together", fix="one at a time")
+    if args.form and not (args.export or args.bring):
+        raise UserError("--as without --export or --import", where="--as")
+    if args.bring and args.form not in FOREIGN:
+        raise UserError("which format is it?", where="--import", fix=f"--as {' or --as '.join(FOREIGN)}")
+    for name, least in (("limit", 1), ("answers", 1), ("votes", 0), ("practice", 0)):
+        if (given := getattr(args, name)) < least:
+            raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
+    if args.practice and not args.gold:
+        raise UserError("there is nothing known to practise on", where="--practice", fix="--gold FILE")
+    if not 0 <= args.port <= 65535:
+        raise UserError(f"{args.port}", where="--port", expected="0 to 65535")
+    if not args.source.exists():
+        raise UserError("no such run or file", where=str(args.source))
+
+
+def store_path(source: Path) -> Path:
+    """Where the labels of a run, or of a table, are kept."""
+    return source / "labels.sqlite" if source.is_dir() else source.with_name(f"{source.stem}.labels.sqlite")
+
+
+def run_page(args: argparse.Namespace, path: Path) -> int:
+    from truenorth.records.label_store import LabelStore
+    from truenorth.serve.access import access_for
+    from truenorth.serve.annotate import annotation_app
+    from truenorth.serve.gathering import gather_gold
+    from truenorth.serve.labelling import Desk
+    from truenorth.serve.running import run as serve
+
+    access, criterion, work = access_for(args.host), criterion_of(args), gathered(args)
+    if args.gold:
+        work = work.with_gold(gather_gold(args.gold))
+    many = any(len(task.answers) > 1 for task in work.tasks)
+    if args.ask == "rank" and not many:
+        raise UserError(
+            "every prompt has one answer only", where="--ask rank", fix="--ask rate, or --ask approve"
+        )
+    with LabelStore(path) as store:
+        ask: Ask = args.ask or ("rank" if many else "approve")
+        how = {"seed": args.seed, "votes": args.votes, "practice": args.practice}
+        desk = Desk(store, work, ask=ask, criterion=criterion, **how)
+
+        def say(address: str) -> None:
+            print(
+                f"{len(work.tasks):,} of {work.prompts:,} prompts, {len(work.answers):,} answers; labels in {path}"
+            )
+            print(f"open {address}   (Ctrl-C stops; what was said is kept)", flush=True)
+
+        serve(annotation_app(desk, access), access, args.port, say=say)
+        print(f"\n{len(store.labels()):,} labels in {path}")
+    print(f"next: truenorth annotate {args.source} --export labels.jsonl")
+    return exits.OK
+
+
+def run_export(args: argparse.Namespace, path: Path) -> int:
+    from truenorth.records.label_consensus import consensus
+    from truenorth.records.label_rows import FORMS as ROWS
+    from truenorth.records.label_store import LabelStore
+    from truenorth.records.tables import write_table
+
+    form = args.form or "labels"
+    if form in FOREIGN:
+        return export_foreign(args, path)
+    with LabelStore(path, create=False) as store:
+        rows = (ROWS | {"consensus": consensus})[form](store.annotations())
+    if not rows:
+        raise UserError(f"no {form} in the labels so far", where=str(path))
+    print(f"{len(rows):,} {form} in {write_table(args.export, rows)}")
+    return exits.OK
+
+
+def export_foreign(args: argparse.Namespace, path: Path) -> int:
+    """Write tasks and labels for another tool, and beside them the settings of its project."""
+    from truenorth.base import write_json, write_text
+    from truenorth.records.argilla import argilla_settings, to_argilla
+    from truenorth.records.label_store import LabelStore
+    from truenorth.records.label_studio import label_config, to_label_studio
+
+    if args.export.suffix != ".json":
+        raise UserError(
+            f"a file named {args.export.name!r}", where="--export", expected="a name that ends in .json"
+        )
+    with LabelStore(path) as store:
+        if not store.tasks():
+            work = gathered(args)
+            store.add_tasks(work.tasks, work.answers)
+        found = store.annotations()
+    if args.form == "argilla":
+        settings = write_json(args.export.with_suffix(".settings.json"), argilla_settings(found))
+        written = write_json(args.export, to_argilla(found))
+    else:
+        settings = write_text(args.export.with_suffix(".xml"), label_config(found))
+        written = write_json(args.export, to_label_studio(found))
+    print(f"{len(found.tasks):,} tasks and {len(found.labels):,} labels in {written}; settings in {settings}")
+    return exits.OK
+
+
+def run_import(args: argparse.Namespace, path: Path) -> int:
+    """Take in the labels of another tool's file. What is known already is not taken in twice."""
+    from truenorth.records.argilla import from_argilla
+    from truenorth.records.label_store import LabelStore
+    from truenorth.records.label_studio import from_label_studio
+    from truenorth.records.tables import read_rows
+
+    rows = read_rows(args.bring)
+    read = from_argilla if args.form == "argilla" else from_label_studio
+    with LabelStore(path, create=False) as store:
+        found = read(rows, store.tasks(), where=str(args.bring))
+        known = {label.place: label.value for label in store.labels()}
+        fresh = [x for x in found.labels if x.place not in known or known[x.place] != x.value]
+        store.add(*fresh)
+    left = "".join(f"; {n} {what} left out" for what, n in found.left_out.items())
+    print(f"{len(fresh):,} labels taken in, {len(found.labels) - len(fresh):,} known already{left}")
+    return exits.OK
+
+
+def gathered(args: argparse.Namespace) -> Work:
+    from truenorth.serve.gathering import gather
+
+    how = {"steps": args.step, "principle": args.principle, "limit": args.limit, "answers": args.answers}
+    return gather(args.source, seed=args.seed, **how)
+
+
+def run_agreement(path: Path) -> int:
+    from truenorth.records.label_agreement import SCALES, agreement
+    from truenorth.records.label_store import LabelStore
+
+    with LabelStore(path, create=False) as store:
+        labels = store.annotations().labels
+    for kind in SCALES:
+        found = agreement(labels, kind)
+        if found.items:
+            pair = f"; kappa {found.kappa}" if found.kappa else ""
+            print(
+                f"{kind:8} {found.people} people, {found.items} in common; alpha {found.alpha}; same {found.same}{pair}"
+            )
+        else:
+            print(f"{kind:8} nothing that two people labelled")
+    return exits.OK
+
+
+def run_people(path: Path) -> int:
+    from truenorth.records.label_people import people
+    from truenorth.records.label_store import LabelStore
+
+    with LabelStore(path, create=False) as store:
+        found = people(store.labels(), store.gold())
+    if not found:
+        raise UserError("nobody has labelled anything", where=str(path))
+    for person in found:
+        print(person)
+    return exits.OK
+
+
+def criterion_of(args: argparse.Namespace) -> Criterion:
+    """The principle to judge by, with its words.
+
+    Raises:
+        UserError: no constitution to read it from, or no such principle.
+    """
+    from truenorth.serve.labelling import Criterion
+
+    if not args.principle:
+        return Criterion()
+    from truenorth.cli.why import constitution_of
+    from truenorth.constitution import load
+    from truenorth.engine import View
+
+    is_run = (args.source / "manifest.json").is_file()
+    found = constitution_of(View.read(args.source), args.constitution) if is_run else None
+    if found is None and args.constitution:
+        found = load(args.constitution, allow_code=True)  # read only: nothing that it names is run here
+    if found is None:
+        raise UserError("no constitution to read it from", where="--principle", fix="--constitution FILE")
+    named = {p.id: p for p in found.principles}
+    if args.principle not in named:
+        raise UserError(
+            f"no principle {args.principle!r}", where=found.label, expected="one of " + ", ".join(named)
+        )
+    p = named[args.principle]
+    return Criterion(p.id, p.title, p.statement, found.label)
