@@ -99,7 +99,9 @@ def told(recipe: Recipe, runs: list[View]) -> str:
     ]
     names = ("points", "low", "high", "overall", "facts")
     values = [*(f"{k}: {v}" for k, v in zip(names, points)), f"cpu_s: {sum(costs) / len(costs):.0f}"]
-    return f"gold: {{{', '.join(values)}, seeds: {len(runs)}}}"
+    settings = runs[0].manifest["config"]["settings"]
+    sizes = f"prompts: {settings['prompts']}, steps: {settings['steps']}"
+    return f"gold: {{{', '.join(values)}, seeds: {len(runs)}, {sizes}}}"
 
 
 @pytest.mark.parametrize("name", recipe_names())

@@ -219,3 +219,23 @@ def test_two_rankings_have_their_longest_common_order():
     assert common([a, b, c, d], [b, d, a, c]) == [a, c]
     assert common([a, b, c, d], [b, a, d, c]) == [a, c]
     assert len(common([a, b, c], [c, b, a])) == 1
+
+
+def told(recipe) -> str:
+    """What the page says of a recipe's gold result."""
+    gold, claim = recipe.gold, recipe.claim
+    if gold is None:
+        return "*Gold result:* not yet measured."
+    seeds = "three seeds" if gold.seeds >= 3 else "one seed, a first look"
+    return (
+        f"*Gold result* ({seeds}; {gold.prompts:,} prompts, {gold.steps} steps): {claim.quantity}, {claim.set}, "
+        f"{gold.points:+.1f} points over the {claim.over} ({gold.low:+.1f} to {gold.high:+.1f}, 99 %); the four "
+        f"principles {gold.overall:+.1f} on average, known facts {gold.facts:+.1f}; {gold.cpu_s:.0f} CPU seconds."
+    )
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_page_says_of_each_recipe_what_its_file_says_was_measured(name):
+    text = " ".join((Path(__file__).parents[2] / "docs" / "recipes.md").read_text().split())
+    section = text.partition(f"`truenorth run {name}`:")[2].partition("###")[0]
+    assert told(read_recipe(name)) in section
