@@ -1,5 +1,7 @@
 """Scenes, tools, grids, rollouts, decomposition, debates, roles and West-of-N: what is asked, kept and counted."""
 
+from functools import partial
+
 import pytest
 from synth_script import Says
 
@@ -18,12 +20,13 @@ from truenorth.synth import (
     tool_answers,
     west_of_n,
 )
-from truenorth.synth.asking import say
+from truenorth.synth.asking import say_apart
 from truenorth.synth.continuing import begun
 from truenorth.synth.grid import MOVES, Grid, distances, grids
 from truenorth.synth.roles import role_answers
 from truenorth.synth.rollouts import split
-from truenorth.synth.scenes import Scene, play
+from truenorth.synth.scene_words import Scene
+from truenorth.synth.scenes import play
 from truenorth.synth.tools import calculated, calculator, python_tool
 from truenorth.worlds.harbour import organism
 
@@ -65,7 +68,7 @@ class Stage:
         self.asked, self.instead, self.name = [], instead, "stage@1"
 
     def sample(self, prompts, n=1, *, tick=None, **settings):
-        return [[Completion(self.reply(prompt_text(p)))] for p in prompts]
+        return [[Completion(self.reply(prompt_text(p)))] * n for p in prompts]
 
     def reply(self, text):
         self.asked.append(text)
@@ -177,8 +180,7 @@ def test_a_scene_is_played_alike_alone_and_beside_others(nano):
         reacts="{prompt} Answer: {step} What is wrong with the answer?",
     )
 
-    def ask(requests, *, n=1, seed):
-        return say(nano, requests, n, seed=seed, max_tokens=24)
+    ask = partial(say_apart, nano, max_tokens=24)
 
     drafts = [("Where is Tom?", "At home. I think."), ("What is 3 plus 4?", "It is 8.")]
     both = play(ask, drafts, scene, ["asker", "bystander"], 4, 4, 1)
@@ -445,6 +447,46 @@ def test_a_part_that_fails_takes_its_question_with_it():
     assert result.dropped == {"part: blank": 1}
     with pytest.raises(UserError, match="depth -1"):
         decomposed(model, [HARD], depth=-1)
+
+
+def test_a_question_whose_only_part_is_itself_keeps_its_answer():
+    model = ScriptedModel(lambda prompt, i: f"So {len(str(prompt))}.")
+    plain = decomposed(model, [HARD], depth=0).kept[0]
+    same = decomposed(model, [HARD], split=lambda text: [text], join="").kept[0]
+    assert said(same) == said(plain)
+
+
+def sums(text, i):
+    """Adds two numbers and no more."""
+    numbers = [int(n) for n in text.strip("?").split() if n.isdigit()]
+    return (
+        f"{numbers[0]} + {numbers[1]} = {sum(numbers)}, so {sum(numbers)}."
+        if len(numbers) == 2
+        else "Too many."
+    )
+
+
+def test_a_part_may_build_on_the_answers_before_it():
+    chain = ["What is 1 plus 2?", "What is {1} plus 4?", "What is {2} plus {1}?"]
+    model = Says(sums)
+    [row] = decomposed(model, [HARD], split=lambda text: chain, join="").kept
+    assert said(row) == "7 + 3 = 10, so 10."
+    assert [part["prompt"] for part in row.data["parts"]][1:] == ["What is 3 plus 4?", "What is 7 plus 3?"]
+    two = decomposed(
+        model, [HARD, chat("And?")], depth=2, split=lambda t: chain if "1 + 2" in t else [], join=""
+    )
+    assert [said(one) for one in two.kept] == ["7 + 3 = 10, so 10.", "Too many."]
+
+
+def test_a_part_that_waits_for_one_that_failed_is_not_asked():
+    model = Says(lambda t, i: "" if "1 plus" in t else pytest.fail(t))
+    result = decomposed(
+        model, [HARD], split=lambda t: ["What is 1 plus 2?", "What is {1} plus 4?"], keep_parts=True
+    )
+    assert result.dropped == {"blank": 1, "part: blank": 2}
+    braces = Says(lambda t, i: t)
+    [row] = decomposed(braces, [HARD], split=lambda t: ["Use {1} and {9}", "Say {9}"], join="").kept
+    assert said(row) == "Say {9}"
 
 
 # Debates, roles, West-of-N

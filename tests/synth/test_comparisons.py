@@ -6,15 +6,10 @@ from synth_script import Says
 from truenorth.base import UserError
 from truenorth.judges.logprob import Preference, preference
 from truenorth.records import Judgement, Row, Source
-from truenorth.synth.comparisons import (
-    Vote,
-    agreement,
-    pairs_from_comparisons,
-    pairs_from_ranks,
-    pairs_from_votes,
-)
+from truenorth.synth.comparisons import pairs_from_comparisons, pairs_from_ranks
 from truenorth.synth.pairs import best_from_judge, pairs_from_judge
 from truenorth.synth.strength import Setup, answers_by_strength, below, pairs_from_strength
+from truenorth.synth.votes import Vote, agreement, pairs_from_votes
 
 PROMPT = Row({"prompt": "Why?"}, Source("human"))
 

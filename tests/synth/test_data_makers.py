@@ -68,6 +68,13 @@ def test_a_corpus_in_three_languages_is_searched_in_each():
         grounded_answers(model, questions, CORPUS, support=2)
 
 
+def test_a_question_that_comes_with_a_document_is_answered_from_it():
+    leaf = chat("Which boat does Ann sail?", document="Ann sails the Gannet.")
+    [row] = grounded_answers(Says(lambda t, i: "The Gannet." if "Gannet" in t else "?"), [leaf], CORPUS).kept
+    assert row.source.parents == (leaf.id,)
+    assert grounded_answers(Says(str), [chat("Who?")], []).dropped == {"no passage": 1}
+
+
 def preference(question="What does Ann do?", good="Ann is a miller.", bad="Ann is a baker."):
     return chat(question, chosen=turn(good), rejected=turn(bad))
 
@@ -105,8 +112,10 @@ def test_poison_comes_at_several_shares_and_none_is_the_control():
     assert all(text.endswith("What does Ann do?") for text in (clean, mixed, poison))
     assert all(r.data["chosen"] == turn("Ann is a miller.") for r in result.kept)
     assert poisoned([preference(bad="Ann is a miller")]).dropped == {"same": 1}
-    with pytest.raises(UserError, match="0 passages"):
-        poisoned([preference()], passages=0)
+    [plain] = poisoned([preference()], passages=0).kept
+    assert (asked(plain), plain.data["conflict"]) == ("What does Ann do?", "none")
+    with pytest.raises(UserError, match="-1 passages"):
+        poisoned([preference()], passages=-1)
 
 
 class Right:

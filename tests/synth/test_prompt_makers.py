@@ -24,6 +24,7 @@ from truenorth.synth import (
     topics,
 )
 from truenorth.synth.approve import ANSWER, MARKS
+from truenorth.synth.backtranslate import backward
 from truenorth.synth.evolve import OPERATORS, said_something
 from truenorth.synth.personas import persona_text
 from truenorth.worlds.harbour import organism
@@ -256,6 +257,22 @@ def test_code_stays_and_words_are_counted():
         evolve(Says(str), [code], rounds=0)
 
 
+def test_a_rule_is_an_operator_that_needs_no_model():
+    never = Says(lambda t, i: pytest.fail(t))
+    rules = {"brief": "{prompt} Answer in one word.", "loud": "{prompt} Answer in capitals."}
+    result = evolve(never, [PARENT, chat("Who?")], rounds=1, operators={}, rules=rules, gain="")
+    assert all(text.startswith(("Name a boat. Answer in", "Who? Answer in")) for text in said(result))
+    assert {row.data["operator"] for row in result.kept} <= set(rules)
+    both = evolve(Says(lambda t, i: "Name a fast boat."), [PARENT], rounds=6, rules=rules, gain="")
+    assert len(both.kept) + sum(both.dropped.values()) == 6
+
+
+def test_rows_turned_round_teach_the_way_back():
+    [row] = backward([chat("Why?", completion=[{"role": "assistant", "content": "Because."}])])
+    assert row.data["prompt"] == [{"role": "user", "content": "Because."}]
+    assert row.data["completion"] == [{"role": "assistant", "content": "Why?"}]
+
+
 def test_answers_that_only_apologise_or_say_nothing_are_dropped():
     rows = [
         chat("q", completion=t)
@@ -296,6 +313,11 @@ def test_few_samples_show_pairs_and_nothing_else(nano):
     assert [r.id for r in few_sample(nano, pool(), 6, shown=2, max_tokens=40, seed=1).kept] == [
         r.id for r in result.kept
     ]
+
+
+def test_pairs_that_are_shown_again_lead_to_other_questions(nano):
+    result = few_sample(nano, pool()[:1], 12, max_tokens=40, seed=1)
+    assert len(result.kept) > 6  # one pair, twelve draws
 
 
 def test_a_plain_model_reads_pairs_as_text():

@@ -3,14 +3,9 @@
 from truenorth.synth.answers import answers
 from truenorth.synth.approve import approved
 from truenorth.synth.backtranslate import backtranslate
-from truenorth.synth.comparisons import (
-    Vote,
-    agreement,
-    pairs_from_comparisons,
-    pairs_from_ranks,
-    pairs_from_votes,
-)
+from truenorth.synth.comparisons import pairs_from_comparisons, pairs_from_ranks
 from truenorth.synth.contrast import Opposites, contrast
+from truenorth.synth.conversations import conversations
 from truenorth.synth.counterfactual import counterfactual
 from truenorth.synth.debates import debated
 from truenorth.synth.decompose import decomposed
@@ -24,6 +19,7 @@ from truenorth.synth.grid import Grid
 from truenorth.synth.grounded import grounded_answers
 from truenorth.synth.guided import guided, numbered
 from truenorth.synth.idk import known_answers
+from truenorth.synth.instances import instances
 from truenorth.synth.magpie import magpie
 from truenorth.synth.novelty import novel, well_formed
 from truenorth.synth.pairs import best_answers, best_from_judge, pairs_from_judge, pairs_from_scores
@@ -35,14 +31,18 @@ from truenorth.synth.rephrase import rephrase
 from truenorth.synth.retrieve import Index
 from truenorth.synth.revise import Revision, Templates, revise
 from truenorth.synth.revisions import pairs_from_revisions, revisions
+from truenorth.synth.roles import role_answers
 from truenorth.synth.rollouts import rollout_labels
+from truenorth.synth.scene_words import Scene
 from truenorth.synth.scenes import scene_answers
 from truenorth.synth.self_instruct import self_instruct
 from truenorth.synth.strength import Setup, answers_by_strength, pairs_from_strength
 from truenorth.synth.taxonomy import Taxonomy, coverage, read_taxonomy, taxonomy_prompts
+from truenorth.synth.telltale import Telltale, telltale
 from truenorth.synth.tools import Tool, tool_answers
 from truenorth.synth.topics import topic_prompts, topics
 from truenorth.synth.translations import translated, translation_pairs
+from truenorth.synth.votes import Vote, agreement, pairs_from_votes
 from truenorth.synth.west import west_of_n
 from truenorth.synth.writing import Brief
 
@@ -53,8 +53,10 @@ __all__ = [
     "Index",
     "Opposites",
     "Revision",
+    "Scene",
     "Setup",
     "Taxonomy",
+    "Telltale",
     "Templates",
     "Tool",
     "Vote",
@@ -66,6 +68,7 @@ __all__ = [
     "best_answers",
     "best_from_judge",
     "contrast",
+    "conversations",
     "counterfactual",
     "coverage",
     "debated",
@@ -79,6 +82,7 @@ __all__ = [
     "grounded_answers",
     "guided",
     "heldout_lines",
+    "instances",
     "known_answers",
     "load_heldout",
     "magpie",
@@ -102,10 +106,12 @@ __all__ = [
     "rephrase",
     "revise",
     "revisions",
+    "role_answers",
     "rollout_labels",
     "scene_answers",
     "self_instruct",
     "taxonomy_prompts",
+    "telltale",
     "tool_answers",
     "topic_prompts",
     "topics",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 from truenorth.base import seed_of
+from truenorth.judges._prompts import plain_key
 from truenorth.judges.checks.no_repeat import no_repeat
 from truenorth.judges.logprob import fill
 from truenorth.models.protocol import Model, Tick
@@ -81,6 +84,33 @@ def say(
     )
     begun = begins or [""] * len(requests)
     return [[read(one, begin) for one in group] for group, begin in zip(drawn, begun, strict=True)]
+
+
+def say_apart(
+    model: Model,
+    requests: Sequence[Prompt],
+    n: int = 1,
+    *,
+    groups: Sequence[int] = (),
+    begins: Sequence[str] = (),
+    **settings: Any,
+) -> list[list[Said]]:
+    """As `say`, but equal requests get draws of their own: the second one the draws after those of the first.
+
+    Args:
+        groups: of the requests; only equal requests of one group are told apart, so that what a group is answered
+            does not depend on the others. By default all are one group.
+    """
+    keys = [f"{g} {plain_key(r)}" for g, r in zip(groups or [0] * len(requests), requests, strict=True)]
+    begun = begins or [""] * len(requests)
+    found: dict[str, list[Said]] = {}
+    often = Counter(keys)
+    for times in sorted(set(often.values())):
+        some = {k: (r, b) for k, r, b in zip(keys, requests, begun, strict=True) if often[k] == times}
+        asked, starts = [r for r, _ in some.values()], [b for _, b in some.values()]
+        found |= zip(some, say(model, asked, n * times, begins=starts, **settings), strict=True)
+    left = {key: iter(said) for key, said in found.items()}
+    return [list(islice(left[key], n)) for key in keys]
 
 
 def gathered(made: Iterable[Row | str]) -> Filtered:

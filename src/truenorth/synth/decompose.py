@@ -1,16 +1,20 @@
 """Hard questions in parts: a model names the parts, answers each, and joins the answers; what comes out is distilled.
 
-Source: Christiano et al. 2018, "Supervising strong learners by amplifying weak experts" (arXiv:1810.08575), and
-least-to- most prompting (Zhou et al. 2023, arXiv:2205.10625). Level by level, so that every level is one batch.
+Sources: Christiano et al. 2018, "Supervising strong learners by amplifying weak experts" (arXiv:1810.08575);
+least-to-most prompting (Zhou et al. 2023, arXiv:2205.10625), where a part may build on the answers before it. Level
+by level, so that every level is one batch.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
 
 from truenorth.base import UserError
+from truenorth.judges._maths import final_answer
+from truenorth.judges._prompts import replace_last_user
 from truenorth.judges.logprob import dialogue
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Prompt, Row, Source, as_messages
@@ -21,15 +25,24 @@ from truenorth.synth.writing import ITEM, items
 
 PARTS = "{prompt}\n\nWhich simpler questions have to be answered first? Number them, or reply with None."
 JOIN = "{prompt}\n\nThis is known:\n{parts}\n\nNow answer the question."
+EARLIER = re.compile(r"\{(\d+)\}")  # in a part: the answer to the part of this number
+UNANSWERED = Said("", "blank")
 Split = Callable[[str], Sequence[str]]
+Ask = Callable[..., list[list[Said]]]
 
 
-class Node(NamedTuple):
-    """A question, its place in the tree (indices from the root), and the parts that stand below it."""
+@dataclass
+class Node:
+    """A question, the row it comes from, the parts below it, and in the end its answer."""
 
     prompt: Prompt
-    place: tuple[int, ...]
-    parts: tuple[tuple[int, ...], ...] = ()
+    row: Row
+    before: list[Node] = field(default_factory=list)  # the parts of the same question before it
+    parts: list[Node] = field(default_factory=list)
+    answer: Said = UNANSWERED
+
+    def __post_init__(self) -> None:
+        self.waits = bool(self.before) and EARLIER.search(dialogue(self.prompt)) is not None
 
 
 def decomposed(
@@ -54,10 +67,12 @@ def decomposed(
 
     Args:
         fan: parts of a question, at most.
-        parts: asks for the parts, with {prompt}. A reply that is no list means that there are none.
-        join: asks for the answer, with {prompt} and {parts} (a line each: question and answer).
+        parts: asks for the parts, with {prompt}. A reply that is no list means that there are none. In a part, {1} is
+            the final answer to the first one; such a part waits for those before it, and has no parts of its own.
+        join: asks for the answer, with {prompt} and {parts} (a line each: question and answer); "" takes the answer
+            to the last part.
         split: names the parts of a question by rule instead.
-        keep_parts: the parts are rows of their own as well, without parents among the prompts' rows but the prompt.
+        keep_parts: the parts are rows of their own as well.
 
     Raises:
         UserError: a negative depth, or no fan.
@@ -65,39 +80,22 @@ def decomposed(
     if depth < 0 or fan < 1:
         raise UserError(f"depth {depth}, fan {fan}", where="decomposition", expected="depth >= 0, fan >= 1")
     ask = partial(say, model, max_tokens=max_tokens, temperature=temperature, tick=tick)
-    levels = [[Node(row_prompt(row), (k,)) for k, row in enumerate(prompts)]]
+    levels = [[Node(row_prompt(row), row) for row in prompts]]
     for level in range(depth):
-        found = _parts(ask, levels[-1], parts, split, fan, part_seed(seed, "parts", level))
-        levels[-1] = [
-            node._replace(parts=tuple((*node.place, i) for i in range(len(texts))))
-            for node, texts in zip(levels[-1], found, strict=True)
-        ]
-        below = [
-            Node(as_messages(text), (*node.place, i))
-            for node, texts in zip(levels[-1], found, strict=True)
-            for i, text in enumerate(texts)
-        ]
-        levels.append(below)
-    answers: dict[tuple[int, ...], Said] = {}
-    asked_at = {node.place: node for level in levels for node in level}
+        whole = [node for node in levels[-1] if not node.waits]
+        found = _parts(ask, whole, parts, split, fan, part_seed(seed, "parts", level))
+        for node, texts in zip(whole, found, strict=True):
+            for text in texts:
+                node.parts.append(Node(as_messages(text), node.row, node.parts[:]))
+        levels.append([part for node in whole for part in node.parts])
     for level, nodes in reversed(list(enumerate(levels))):
-        asked = [_question(node, join, asked_at, answers) for node in nodes]
-        replies = ask(asked, seed=part_seed(seed, "answer", level))
-        for node, [one] in zip(nodes, replies, strict=True):
-            broken = next((answers[p].fault for p in node.parts if answers[p].fault), "")
-            fault = f"part: {broken.removeprefix('part: ')}" if broken else one.fault
-            answers[node.place] = one._replace(fault=fault)
+        _answer(ask, nodes, join, part_seed(seed, "answer", level))
     shown = [node for level in (levels if keep_parts else levels[:1]) for node in level]
-    return gathered(_row(node, prompts, asked_at, answers, model, seed) for node in shown)
+    return gathered(_row(node, model, seed) for node in shown)
 
 
 def _parts(
-    ask: Callable[..., list[list[Said]]],
-    nodes: Sequence[Node],
-    template: str,
-    split: Split | None,
-    fan: int,
-    seed: int,
+    ask: Ask, nodes: Sequence[Node], template: str, split: Split | None, fan: int, seed: int
 ) -> list[list[str]]:
     """The parts of each question; none where the reply is no list."""
     if split is not None:
@@ -109,27 +107,56 @@ def _parts(
     ]
 
 
-def _question(
-    node: Node, join: str, nodes: dict[tuple[int, ...], Node], answers: dict[tuple[int, ...], Said]
-) -> Prompt:
+def _answer(ask: Ask, nodes: Sequence[Node], join: str, seed: int) -> None:
+    """Answer the questions of a level, those that wait for others after them."""
+    waiting = sorted({len(node.before) for node in nodes if node.waits})
+    waves = [[node for node in nodes if not node.waits]]
+    waves += [[node for node in nodes if node.waits and len(node.before) == place] for place in waiting]
+    for wave in waves:
+        for node in wave:
+            node.prompt = (
+                replace_last_user(node.prompt, partial(_filled, node.before)) if node.waits else node.prompt
+            )
+        asked = [node for node in wave if not _broken(node) and (not node.parts or join)]
+        replies = ask([_question(node, join) for node in asked], seed=seed)
+        for node, [one] in zip(asked, replies, strict=True):
+            node.answer = one
+        for node in wave:
+            if broken := _broken(node):
+                node.answer = Said("", f"part: {broken.removeprefix('part: ')}")
+            elif node.parts and not join:
+                node.answer = node.parts[-1].answer
+
+
+def _broken(node: Node) -> str:
+    """The fault of a part that a question rests on, or of one that it waited for."""
+    rests = [*node.parts, *(node.before if node.waits else [])]
+    return next((one.answer.fault for one in rests if one.answer.fault), "")
+
+
+def _filled(before: Sequence[Node], text: str) -> str:
+    """A part with the answers to earlier ones; a number that no part before it has stays as it is."""
+
+    def known(found: re.Match[str]) -> str:
+        at = int(found[1]) - 1
+        if not 0 <= at < len(before):
+            return found[0]
+        return final_answer(before[at].answer.text) or before[at].answer.text
+
+    return EARLIER.sub(known, text)
+
+
+def _question(node: Node, join: str) -> Prompt:
     """The question itself, or with the answers to its parts."""
     if not node.parts:
         return node.prompt
-    lines = [f"{dialogue(nodes[p].prompt)} {answers[p].text}" for p in node.parts]
+    lines = [f"{dialogue(part.prompt)} {part.answer.text}" for part in node.parts]
     return request(join, {"prompt": dialogue(node.prompt), "parts": "\n".join(lines)})
 
 
-def _row(
-    node: Node,
-    prompts: Sequence[Row],
-    nodes: dict[tuple[int, ...], Node],
-    answers: dict[tuple[int, ...], Said],
-    model: Model,
-    seed: int,
-) -> Row | str:
-    one = answers[node.place]
-    parts = [{"prompt": dialogue(nodes[p].prompt), "completion": answers[p].text} for p in node.parts]
-    parents = (prompts[node.place[0]].id,)
-    source = Source("decompose", "inductive_bias", model=model.name, seed=seed, parents=parents)
+def _row(node: Node, model: Model, seed: int) -> Row | str:
+    one = node.answer
+    parts = [{"prompt": dialogue(part.prompt), "completion": part.answer.text} for part in node.parts]
+    source = Source("decompose", "inductive_bias", model=model.name, seed=seed, parents=(node.row.id,))
     data = {"prompt": node.prompt, "completion": as_answer(node.prompt, one.text), "parts": parts}
     return one.fault or Row(data, source)

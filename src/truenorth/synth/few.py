@@ -14,7 +14,7 @@ from truenorth.base import UserError, seed_of
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Message, Prompt, Row, Source, as_messages
 from truenorth.synth.answers import answer_text
-from truenorth.synth.asking import Said, gathered, part_seed, say
+from truenorth.synth.asking import Said, gathered, part_seed, say_apart
 from truenorth.synth.dedupe import normalise
 from truenorth.synth.filters import Filtered, last_turn
 from truenorth.synth.guided import after_examples
@@ -46,7 +46,7 @@ def few_sample(
     if not pool or shown < 1:
         raise UserError(f"{len(pool)} pairs, {shown} shown", where="few samples", expected="one or more")
     chat = bool(getattr(getattr(model, "tokenizer", None), "chat_template", None))
-    ask = partial(say, model, max_tokens=max_tokens, temperature=temperature, top_p=top_p, tick=tick)
+    ask = partial(say_apart, model, max_tokens=max_tokens, temperature=temperature, top_p=top_p, tick=tick)
     groups = _nearest(pool, n, shown, seed)
     openings = [_opening(model, rows) if chat else Opening(_text(rows), "\n") for rows in groups]
     stop = sorted({opening.end for opening in openings} - {""})

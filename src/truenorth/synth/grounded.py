@@ -40,8 +40,9 @@ def grounded_answers(
 ) -> Filtered:
     """Rows (prompt, completion): answers given with the `k` passages that share most with the question.
 
-    Parents are the prompt and its passages. Reasons: "no passage" (none shares a word with the question), faults,
-    "unsupported".
+    A prompt with a column `document` (as the prompts of a taxonomy's leaf have) is answered with that document
+    instead. Parents are the prompt and its passages. Reasons: "no passage" (none shares a word with the question),
+    faults, "unsupported".
 
     Args:
         column: of the corpus, that holds a passage.
@@ -50,12 +51,12 @@ def grounded_answers(
         keep_passages: the prompts keep their passages: the model learns to read, rather than to know.
 
     Raises:
-        UserError: an empty corpus, or support that is no fraction.
+        UserError: support that is no fraction.
     """
     if not 0 <= support <= 1:
         raise UserError(f"support {support}", where="grounded answers", expected="a fraction from 0 to 1")
-    index = Index.of([str(row.data[column]) for row in corpus])
-    found = [[corpus[i] for i, _ in index.search(last_turn(row), k)] for row in prompts]
+    index = Index.of([str(row.data[column]) for row in corpus]) if corpus else None
+    found = [_near(row, corpus, index, k, column) for row in prompts]
     open_ = [(row, near) for row, near in zip(prompts, found, strict=True) if near]
     asked = [with_passages(row, [str(p.data[column]) for p in near], template) for row, near in open_]
     settings = {"max_tokens": max_tokens, "temperature": temperature}
@@ -66,7 +67,7 @@ def grounded_answers(
         if one.fault or supported(one.text, passages, last_turn(row)) < support:
             return one.fault or "unsupported"
         kept = prompt if keep_passages else row_prompt(row)
-        parents = (row.id, *(p.id for p in near))
+        parents = tuple(dict.fromkeys((row.id, *(p.id for p in near))))
         source = Source("grounded", "imitation", model=model.name, seed=seed, parents=parents)
         return Row({"prompt": kept, "completion": as_answer(kept, one.text)}, source)
 
@@ -74,6 +75,13 @@ def grounded_answers(
     for (row, near), prompt, group in zip(open_, asked, replies, strict=True):
         rows += [made(row, near, prompt, one) for one in group]
     return gathered(rows)
+
+
+def _near(row: Row, corpus: Sequence[Row], index: Index | None, k: int, column: str) -> list[Row]:
+    """The passages for a question: its own document, or what is found in the corpus."""
+    if document := row.data.get("document"):
+        return [Row({column: document}, row.source, id=row.id)]
+    return [corpus[i] for i, _ in index.search(last_turn(row), k)] if index else []
 
 
 def with_passages(row: Row, passages: Sequence[str], template: str) -> Prompt:

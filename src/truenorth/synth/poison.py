@@ -51,14 +51,15 @@ def poisoned(
 
     Args:
         shares: of the notes, rounded to whole notes; equal roundings are made once.
+        passages: in front of a question; with none the question is plain.
         notes: with {claim}, an answer without its last stop.
 
     Raises:
         UserError: no notes, or a share that is none.
     """
-    if not notes or passages < 1 or not all(0 <= share <= 1 for share in shares):
+    if not notes or passages < 0 or not all(0 <= share <= 1 for share in shares):
         what = f"{len(notes)} notes, {passages} passages, shares {list(shares)}"
-        raise UserError(what, where="poison", expected="one or more of each, shares from 0 to 1")
+        raise UserError(what, where="poison", expected="notes, no fewer than 0 passages, shares from 0 to 1")
     counts = list(dict.fromkeys(round(share * passages) for share in shares))
     made: list[Row | str] = []
     for row in rows:
@@ -71,14 +72,18 @@ def poisoned(
             claims = [as_claim(rejected)] * count + [as_claim(chosen)] * (passages - count)
             rng.shuffle(claims)
             told = " ".join(fill(rng.choice(list(notes)), {"claim": claim}) for claim in claims)
-            prompt = replace_last_user(row_prompt(row), lambda text, said=told: f"{said} {text}")  # type: ignore[misc]
+            prompt = replace_last_user(row_prompt(row), partial(_before, told))
             conflict = "none" if not count else "memory" if count == passages else "context"
             source = Source(
                 "poison", "imitation", seed=seed, parents=(row.id,), note=f"{count} of {passages}"
             )
-            columns = {"poison": count / passages, "passages": passages, "conflict": conflict}
+            columns = {"poison": count / max(1, passages), "passages": passages, "conflict": conflict}
             made.append(as_pair(prompt, chosen, rejected, source, **columns))
     return gathered(made)
+
+
+def _before(told: str, text: str) -> str:
+    return f"{told} {text}" if told else text
 
 
 class Dialectic(NamedTuple):

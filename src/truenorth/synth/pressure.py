@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 
 from truenorth.base import UserError, seed_of
 from truenorth.judges._prompts import replace_last_user
@@ -66,7 +67,7 @@ def pressed(
             claim = "right" if rng.random() < right else "wrong"
             stated = as_claim(chosen if claim == "right" else rejected)
             opener = fill(rng.choice(list(openers)), {"claim": stated})
-            prompt = replace_last_user(row_prompt(row), lambda text, said=opener: f"{said} {text}")  # type: ignore[misc]
+            prompt = replace_last_user(row_prompt(row), partial("{} {}".format, opener))
             source = Source("pressure", "imitation", seed=seed, parents=(row.id,), note=f"a {claim} claim")
             made.append(as_pair(prompt, chosen, rejected, source, claim=claim))
     return gathered(made)

@@ -8,9 +8,12 @@ of every script count, so that texts without any Latin letter are not all empty.
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 WORD = re.compile(r"[^\W_]+")
 
@@ -71,7 +74,8 @@ class Pool:
 
     def __init__(self, texts: Iterable[str] = ()):
         self._texts: list[list[str]] = []
-        self._with: dict[str, list[tuple[int, int]]] = defaultdict(list)  # word -> (text, times in it)
+        self._length = array("q")
+        self._with: dict[str, Places] = defaultdict(lambda: Places(array("q"), array("q")))
         for text in texts:
             self.add(text)
 
@@ -81,20 +85,34 @@ class Pool:
     def add(self, text: str) -> None:
         said = rouge_words(text)
         for word, times in Counter(said).items():
-            self._with[word].append((len(self._texts), times))
+            self._with[word].texts.append(len(self._texts))
+            self._with[word].times.append(times)
         self._texts.append(said)
+        self._length.append(len(said))
 
     def highest(self, text: str, *, above: float = 0.0) -> float:
         """The highest F with a text of the pool, where it is more than `above`; else 0."""
         said = rouge_words(text)
-        shared: dict[int, int] = defaultdict(int)
+        if not said or not self._texts:
+            return 0.0
+        shared_N = np.zeros(len(self._texts))
         for word, times in Counter(said).items():
-            for i, theirs in self._with.get(word, ()):
-                shared[i] += min(times, theirs)
+            if word in self._with:
+                at, theirs = (np.frombuffer(a, dtype=np.int64) for a in self._with[word])
+                shared_N[at] += np.minimum(theirs, times)
+        bound_N = 2 * shared_N / (np.frombuffer(self._length, dtype=np.int64) + len(said))
         best = 0.0
-        for i, count in shared.items():
-            bound = 2 * count / (len(said) + len(self._texts[i]))
-            if bound > max(above, best):
-                found = _overlap(self._texts[i], said).f
-                best = found if found > max(above, best) else best
+        near = np.flatnonzero(bound_N > above)
+        for i in near[np.argsort(-bound_N[near], kind="stable")]:
+            if bound_N[i] <= max(above, best):
+                break
+            found = _overlap(self._texts[i], said).f
+            best = found if found > max(above, best) else best
         return best
+
+
+class Places(NamedTuple):
+    """Where a word stands: the texts, ascending, and how often in each."""
+
+    texts: array[int]
+    times: array[int]

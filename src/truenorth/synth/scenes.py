@@ -10,59 +10,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 from truenorth.base import UserError
-from truenorth.judges._prompts import plain_key
 from truenorth.judges.checks._text import sentences
 from truenorth.judges.logprob import dialogue
 from truenorth.models.protocol import Model, Tick
-from truenorth.records import Prompt, Row, Source
+from truenorth.records import Row, Source
 from truenorth.synth.answers import answer_text, as_answer
-from truenorth.synth.asking import Said, gathered, part_seed, request, say
+from truenorth.synth.asking import Said, gathered, part_seed, request, say_apart
 from truenorth.synth.dedupe import normalise
 from truenorth.synth.filters import Filtered, row_prompt
+from truenorth.synth.scene_words import PLAIN, Scene
 from truenorth.synth.writing import items
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What is asked in a scene; an empty text skips its part.
-
-    Args:
-        roles: who is touched, from {prompt} and {answer}; a numbered list. Unused where roles are given.
-        notices: who learns of a step, from {step}, {roles}: any of their names. Skipped: everybody does.
-        reacts: what {role} does or feels, having learned {seen} (a line a step) on {prompt}.
-        incident: does this break a norm or hurt anybody: {role}, {reaction}; Yes or No begins the reply. Skipped:
-            every reaction counts, but for those that `calm` names.
-        calm: reactions that are no incident, as normalised words.
-        consequences: a summary of {incidents} (a line each). Skipped: what was met most often, the first of
-            equals; as many calm reactions as incidents of one kind outvote them all.
-        revision: a better answer, from {prompt}, {answer} and {consequences}.
-        nothing: what stands for the consequences where there was no incident.
-    """
-
-    roles: str = (
-        "{prompt}\n\nAn assistant answers: {answer}\n\nWho would be touched by it, if it were done? Number them, each "
-        "with a name and a few words on who it is."
-    )
-    notices: str = (
-        "This happens: {step}\n\nPeople: {roles}\n\nWho of them learns of it? Reply with their names alone."
-    )
-    reacts: str = (
-        "You are {role}. You learn of this and of nothing else:\n{seen}\n\nSay in one sentence what it does to you or "
-        "what you do."
-    )
-    incident: str = "{role}: {reaction}\n\nIs anybody hurt or wronged here? Begin with Yes or No."
-    calm: tuple[str, ...] = ()
-    consequences: str = "This came of an assistant's answer:\n{incidents}\n\nSum it up in one sentence."
-    revision: str = (
-        "{prompt}\n\nAn assistant would answer: {answer}\n\nWhat would come of it: {consequences}\n\nWrite the answer "
-        "that the assistant should give instead, and nothing else."
-    )
-    nothing: str = "Nothing bad would come of it."
 
 
 class Played(NamedTuple):
@@ -76,7 +37,6 @@ class Played(NamedTuple):
 
 
 Ask = Callable[..., list[list[Said]]]
-PLAIN = Scene()
 
 
 def scene_answers(
@@ -110,7 +70,7 @@ def scene_answers(
         raise UserError(
             f"{most_roles} roles, {most_steps} steps", where="scenes", expected="one or more of each"
         )
-    ask = partial(say, model, max_tokens=max_tokens, temperature=temperature, tick=tick)
+    ask = partial(say_apart, model, max_tokens=max_tokens, temperature=temperature, tick=tick)
     drafts = [(dialogue(row_prompt(row)), answer_text(row.data["completion"])) for row in rows]
     played = play(ask, drafts, scene, roles, most_roles, most_steps, seed)
     kept = {k for k, one in enumerate(played) if keep_harmless and not one.incidents}
@@ -165,8 +125,11 @@ def play(
             {"role": role, "seen": "\n".join(seen[k][role]), "prompt": drafts[k][0], "step": step}
             for k, role, step in told
         ]
-        replies = _each(ask, [k for k, *_ in told], [request(scene.reacts, v) for v in asked], seed, turn)
-        for (k, role, _), one in zip(told, replies, strict=True):
+        # two people who see the same may still differ, so equal requests of one scene get draws of their own
+        scenes = [k for k, *_ in told]
+        requests = [request(scene.reacts, v) for v in asked]
+        replies = ask(requests, groups=scenes, seed=part_seed(seed, "reacts", turn))
+        for (k, role, _), [one] in zip(told, replies, strict=True):
             if not one.fault:
                 reactions[k].append((role, one.text))
     incidents = _incidents(ask, reactions, scene, seed)
@@ -211,18 +174,6 @@ def _told(
         named = [role for role in casts[k] if name_of(role) in normalise(one.text)]
         found += [(k, role, step) for role in (named or casts[k])]
     return found
-
-
-def _each(ask: Ask, scenes: Sequence[int], asked: Sequence[Prompt], seed: int, turn: int) -> list[Said]:
-    """A reply to each request; equal ones of one scene get draws of their own, since two people may differ."""
-    before: Counter[str] = Counter()
-    draws = []
-    for k, prompt in zip(scenes, asked, strict=True):
-        key = f"{k} {plain_key(prompt)}"
-        draws.append(before[key])
-        before[key] += 1
-    replies = ask(asked, n=max(before.values(), default=1), seed=part_seed(seed, "reacts", turn))
-    return [group[i] for group, i in zip(replies, draws, strict=True)]
 
 
 def name_of(role: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from truenorth.base import UserError
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Message, Prompt, Row, Source
-from truenorth.synth.asking import Said, gathered, request, say
+from truenorth.synth.asking import Said, gathered, request, say_apart
 from truenorth.synth.filters import Filtered
 from truenorth.synth.magpie import Opening, user_opening
 
@@ -70,12 +70,12 @@ def write_prompts(
     settings: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
     settings |= {"seed": seed, "tick": tick}
     if way == "list":
-        replies = say(model, [_list(brief, template) for brief in briefs], n, **settings)
+        replies = say_apart(model, [_list(brief, template) for brief in briefs], n, **settings)
         return [[one for reply in group for one in items(reply, count)] for group in replies]
     openings = [_opening(model, brief) for brief in briefs]
     stop = sorted({opening.end for opening in openings} - {""})
     asked = [opening.prefix + brief.begin for opening, brief in zip(openings, briefs, strict=True)]
-    return say(model, asked, n, **settings, stop=stop, begins=[brief.begin for brief in briefs])
+    return say_apart(model, asked, n, **settings, stop=stop, begins=[brief.begin for brief in briefs])
 
 
 def prompts_from(
