@@ -39,7 +39,8 @@ def telltale(rows: Sequence[Row], *, folds: int = 5, shown: int = 8, seed: int =
         raise UserError(
             f"{len(rows)} rows, {folds} folds", where="telltale", expected="2 folds, and a row for each"
         )
-    said = [tuple(words(answer_text(row.data[side])) for side in ("chosen", "rejected")) for row in rows]
+    sides = [(answer_text(row.data["chosen"]), answer_text(row.data["rejected"])) for row in rows]
+    said = [(words(one), words(other)) for one, other in sides]
     order = sorted(range(len(rows)), key=lambda i: seed_of("telltale", seed, rows[i].id, i))
     right: list[float] = []
     for fold in range(folds):
