@@ -349,8 +349,8 @@ class Edits:
         )
 
 
-def of_seed(folder: Path, seed: int, steps: int, bench: Any) -> dict[str, Row]:
-    """Every edit of one seed: its answers, those it is compared with, and its CPU seconds."""
+def of_seed(folder: Path, seed: int, steps: int, bench: Any, only: Sequence[str]) -> dict[str, Row]:
+    """The edits of one seed: their answers, those they are compared with, and their CPU seconds."""
     models = Models(folder, seed, steps)
     folder.mkdir(parents=True, exist_ok=True)
     edits = Edits(models)
@@ -372,10 +372,10 @@ def of_seed(folder: Path, seed: int, steps: int, bench: Any) -> dict[str, Row]:
         "tuned": row("tuned", lambda: models.tuned, ""),
         "aligned": row("aligned", lambda: models.aligned, "tuned"),
     }
-    for title, make in (edits.projected() | edits.restored() | edits.patched()).items():
-        found[title] = row(title, make, "tuned")
-    for title, make in edits.probes().items():
-        found[title] = row(title, make, "aligned")
+    repairs = edits.projected() | edits.restored() | edits.patched()
+    for title, make in (repairs | edits.probes()).items():
+        if not only or any(part in title for part in only):
+            found[title] = row(title, make, "tuned" if title in repairs else "aligned")
     return found
 
 
@@ -436,12 +436,13 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=80, help="questions a measure (default 80)")
     parser.add_argument("--steps", type=int, default=40, help="of the harmful fine-tune (default 40)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", nargs="+", default=[], metavar="PART", help="edits whose name has it")
     parser.add_argument("--folder", type=Path, help="keep models here, and find them again")
     args = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         root, bench = args.folder or Path(scratch), Bench(args.items)
-        seeds = [of_seed(root / str(seed), seed, args.steps, bench) for seed in args.seeds]
+        seeds = [of_seed(root / str(seed), seed, args.steps, bench, args.only) for seed in args.seeds]
     table = [told(seeds, title) for title in seeds[0]]
     print("\n".join(map(shown, table)))
     print(json.dumps({"items": args.items, "seeds": args.seeds, "load": os.getloadavg()[0], "rows": table}))

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -82,6 +83,7 @@ def model(folder: Path, seed: int, layers: int, width: int, inner: int, vocab: i
 
 
 def configuration(method: str, folder: Path) -> Path:
+    """The YAML of a merge, as both sides read it."""
     count = 2 if method == "slerp" else 3
     based = method != "linear"
     lines = [f"merge_method: {method}", *([f"base_model: {folder / 'm0'}"] if based else []), "models:"]
@@ -111,7 +113,41 @@ def timed(command: list[str], out: Path) -> dict[str, float]:
     return {"wall_s": wall, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}
 
 
+def commands(config: Path, out: Path, files: list[str], peer: str | None) -> dict[str, list[str]]:
+    """What each side runs: ours, the copy that nothing is faster than, and mergekit where it is there."""
+    cli = str(Path(sys.executable).with_name("truenorth"))
+    found = {
+        "truenorth": [cli, "merge", str(config), str(out), "--quiet"],
+        "limit": [sys.executable, "-c", COPY, str(out.with_name("copied")), *files],
+    }
+    if peer:
+        flags = ["--no-copy-tokenizer", "--no-write-model-card", "--quiet"]
+        found["mergekit"] = [peer, "-m", "mergekit.scripts.run_yaml", str(config), str(out), *flags]
+    return found
+
+
+def made(root: Path, size: int) -> list[str]:
+    """Three models' files. Each is made in a process of its own: a child's peak counts what its parent held."""
+    for i in range(3):
+        make = [sys.executable, __file__, "--make", str(root / f"m{i}"), str(i), str(size)]
+        subprocess.run(make, check=True)
+    return [str(root / f"m{i}" / "model.safetensors") for i in range(3)]
+
+
+def compared(method: str, size: int, root: Path, files: list[str], options: Any) -> dict[str, object]:
+    """One method at one size, the sides in turn."""
+    out = root / "out"
+    sides = commands(configuration(method, root), out, files, options.peer)
+    runs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
+    for _ in range(options.rounds):
+        for side, command in sides.items():
+            runs[side].append(timed(command, out))
+            (root / "copied").unlink(missing_ok=True)
+    return summary(method, size, runs)
+
+
 def main() -> None:
+    """A line for each method and size, and one JSON line of all."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -129,36 +165,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         for size in args.sizes:
             root = Path(folder) / str(size)
-            # in processes of their own: a child's peak memory counts what its parent held when it started
-            for i in range(3):
-                make = [sys.executable, __file__, "--make", str(root / f"m{i}"), str(i), str(size)]
-                subprocess.run(make, check=True)
-            files = [str(root / f"m{i}" / "model.safetensors") for i in range(3)]
+            files = made(root, size)
             for method in args.methods:
-                config, out = str(configuration(method, root)), root / "out"
-                cli = str(Path(sys.executable).with_name("truenorth"))
-                sides = {
-                    "truenorth": [cli, "merge", config, str(out), "--quiet"],
-                    "limit": [sys.executable, "-c", COPY, str(root / "copied"), *files],
-                }
-                if args.peer:
-                    flags = ["--no-copy-tokenizer", "--no-write-model-card", "--quiet"]
-                    sides["mergekit"] = [
-                        args.peer,
-                        "-m",
-                        "mergekit.scripts.run_yaml",
-                        config,
-                        str(out),
-                        *flags,
-                    ]
-                runs = {side: [] for side in sides}
-                for _ in range(args.rounds):
-                    for side, command in sides.items():
-                        runs[side].append(timed(command, out))
-                        (root / "copied").unlink(missing_ok=True)
-                line = summary(method, size, runs)
-                lines.append(line)
-                print(json.dumps(line), flush=True)
+                lines.append(compared(method, size, root, files, args))
+                print(json.dumps(lines[-1]), flush=True)
             shutil.rmtree(root)
     machine = {
         "cores": len(os.sched_getaffinity(0)),

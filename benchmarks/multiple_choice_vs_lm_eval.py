@@ -32,7 +32,7 @@ from truenorth.measure import Question, multiple_choice
 from truenorth.measure.multiple_choice import asked
 from truenorth.models.local import LocalModel
 
-CASES = {"plain": (150, 20, 60, 0), "shots": (40, 20, 60, 5), "long": (60, 100, 200, 0)}
+CASES = {"plain": (60, 20, 60, 0), "shots": (16, 20, 60, 5), "long": (24, 100, 200, 0)}
 Totals = list[float]
 
 

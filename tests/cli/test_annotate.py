@@ -138,6 +138,11 @@ def test_why_leads_from_a_label_to_the_answer_and_the_person(labelled: Path, tmp
     assert "<- sample" in said
     assert "principle kind: Kind. Be kind to everybody." in said
     assert "people human:ann" in said
+    main(["annotate", str(labelled), "--export", str(out), "--as", "consensus"])
+    row = json.loads(out.read_text().splitlines()[0])
+    capsys.readouterr()
+    assert main(["why", str(labelled), row["id"]]) == 0
+    assert "<- human:ann" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("form", ["label-studio", "argilla"])
@@ -170,6 +175,13 @@ def test_agreement_is_printed(labelled: Path, capsys: pytest.CaptureFixture[str]
     assert lines[2].startswith("approve  2 people, 4 in common; alpha 1.000 [")
 
 
+def test_people_are_printed_one_a_line(labelled: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["annotate", str(labelled), "--people"]) == 0
+    ann, bob = capsys.readouterr().out.splitlines()
+    assert ann.startswith("ann                      4 labels")
+    assert bob.startswith("bob                      2 labels")
+
+
 def test_a_table_of_answers_keeps_its_labels_beside_it(tmp_path: Path):
     table = write_jsonl(tmp_path / "mine.jsonl", [{"prompt": "p", "completion": "a"}])
     assert annotate.store_path(table) == tmp_path / "mine.labels.sqlite"
@@ -198,6 +210,8 @@ def one_answer(tmp_path: Path) -> str:
         (["RUN", "--as", "argilla"], "--as without --export or --import"),
         (["RUN", "--export", "TMP/x.csv", "--as", "argilla"], "expected a name that ends in .json"),
         (["RUN", "--export", "TMP/x", "--import", "TMP/x"], "--export and --import together"),
+        (["RUN", "--gold", "ONE"], "row 1: nothing is known from this row"),
+        (["RUN", "--practice", "3"], "--practice: there is nothing known to practise on; --gold FILE"),
         (["RUN", "--as", "csv", "--export", "TMP/x"], "invalid choice: 'csv'"),
     ],
 )

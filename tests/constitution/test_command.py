@@ -65,8 +65,9 @@ def test_mistakes_are_refused_before_linting(capsys, doubtful):
     assert "did you mean max_words" in capsys.readouterr().err
 
 
-def test_code_is_not_imported_without_permission(capsys, doubtful, tmp_path, monkeypatch):
-    (tmp_path / "boobytrap.py").write_text("raise SystemExit('imported')\n")
+def test_code_is_run_only_with_permission_and_never_in_this_process(capsys, doubtful, tmp_path, monkeypatch):
+    code = "raise SystemExit('loaded')\ndef check(prompt, text, /):\n    return 1.0\n"
+    (tmp_path / "boobytrap.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     path = Path(doubtful)
     path.write_text(path.read_text().replace("- max_words: {limit: 2}", "- boobytrap:check"))
@@ -74,8 +75,8 @@ def test_code_is_not_imported_without_permission(capsys, doubtful, tmp_path, mon
         assert main(["constitution", action, doubtful]) == 2
         assert "only with --allow-code" in capsys.readouterr().err
     assert main(["constitution", "show", doubtful, "--allow-code"]) == 0
-    with pytest.raises(SystemExit, match="imported"):
-        main(["constitution", "lint", doubtful, "--allow-code"])
+    assert main(["constitution", "lint", doubtful, "--allow-code"]) == 2  # in a process of its own
+    assert "its file fails: loaded" in capsys.readouterr().err
 
 
 def test_show_prints_all_or_one(capsys):

@@ -1,13 +1,16 @@
 """The card's biases, attacks on judges with known faults, and verdicts kept by who gave them."""
 
+import importlib
+import linecache
 import math
+import sys
 from dataclasses import dataclass
 
 import pytest
 
 from truenorth.base import UserError
 from truenorth.judges.attacks import ATTACKS, falls_for
-from truenorth.judges.audit import audit, curve
+from truenorth.judges.audit import audit, curve, self_preference
 from truenorth.judges.cached import CachedJudge, identity_of
 from truenorth.judges.endpoint import wrapped
 from truenorth.judges.pairwise import PairwiseJudge
@@ -120,3 +123,40 @@ def test_no_answer_is_asked_again_and_unknown_parts_are_refused(tmp_path):
         assert (judge.asked, judge.hits) == (2, 0)
     with pytest.raises(UserError, match="no content to compare"):
         identity_of(Rule(object()))
+
+
+OWN = """
+from dataclasses import dataclass
+
+ASKED = {asked!r}
+
+
+@dataclass(frozen=True)
+class Own:
+    name: str = "own"
+"""
+
+
+def test_a_judge_whose_module_was_rewritten_is_another(tmp_path, monkeypatch):
+    """The words that a judge asks with stand in its module and in no field of it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = []
+    for asked in ("Is it kind?", "Is it kind?", "Is it short?"):
+        (tmp_path / "own_judge.py").write_text(OWN.format(asked=asked))
+        for cache in (sys.modules, linecache.cache):
+            for name in [n for n in cache if "own_judge" in n]:
+                del cache[name]
+        importlib.invalidate_caches()
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        made.append(identity_of(importlib.import_module("own_judge").Own()))
+    assert made[0] == made[1] != made[2]
+
+
+def test_self_preference_is_the_difference_of_overrating_with_welchs_interval():
+    """Own answers are overrated by 0.2 and 0.4, others' by 0 and 0.2: 0.3 - 0.1, and 1.96 sqrt(0.02/2 + 0.02/2)."""
+    labels = [("q", f"a{i}", 0.5) for i in range(5)]
+    found = self_preference([0.7, 0.9, 0.5, 0.7, None], labels, ["me", "me", "you", "them", "me"], "me")
+    half = 1.96 * math.sqrt(0.02)
+    assert (found["mean"], found["low"], found["high"]) == pytest.approx((0.2, 0.2 - half, 0.2 + half))
+    assert found["n"] == 2
+    assert math.isnan(self_preference([0.7, 0.5], labels[:2], ["me", "you"], "me")["mean"])

@@ -92,6 +92,7 @@ def test_a_judge_that_likes_length_shows_it_within_equal_worth():
     fair = card_of_scores("j", [s for _, _, s in labels], labels)
     assert liking["verbosity"]["mean"] == pytest.approx(1.0)
     assert liking["verbosity"]["low"] > 0.9
+    assert (liking["said_good"], fair["accuracy"]["mean"]) == (0.0, 1.0)
     assert math.isnan(fair["verbosity"]["mean"])  # nothing varies among answers of equal worth
 
 
@@ -113,6 +114,17 @@ class Comparing(By):
 
     def compare(self, prompts, a, b):
         return [preference(self.prefers(x, y), self.prefers(y, x)) for x, y in zip(a, b, strict=True)]
+
+
+def test_an_order_that_is_exactly_undecided_prefers_no_place():
+    """Undecided where the good answer is first, the first place (0.9) where the bad one is: one order counts a pair."""
+    made = card(
+        Comparing(lambda x, y: 0.5 if "good" in x else 0.9),
+        LABELS,
+        comparer=Comparing(lambda x, y: 0.5 if "good" in x else 0.9),
+    )
+    assert made["position"]["prefers_first"]["n"] == made["position"]["pairs"] == 20
+    assert made["position"]["prefers_first"]["mean"] == 1.0
 
 
 def test_a_judge_swayed_by_place_is_refused():

@@ -249,6 +249,7 @@ def test_the_likeliest_wording_stands_for_the_majority():
 def test_thresholds_out_of_order_are_refused():
     with pytest.raises(UserError, match=r"unknown_at 0.7 and known_at 0.6"):
         judge(unknown_at=0.7)
+    assert judge(unknown_at=0.0, known_at=1.0).unknown_at == 0  # both ends are allowed
 
 
 class Likely:

@@ -177,6 +177,44 @@ def test_panels_put_scores_together_and_draws_are_no_answer():
     assert effective_judges([[0, 0, 1, 1], [0, 1, 0, 1]]) == 2.0
 
 
+def test_a_panel_that_is_silent_gives_no_score_whatever_its_way():
+    class Silent:
+        def __init__(self, name):
+            self.name = name
+
+        def judge(self, groups):
+            return [[Judgement(None, self.name) for _ in g.completions] for g in groups]
+
+    for way in ("mean", "majority", "reliable"):
+        [[one, two]] = PanelJudge((Silent("a"), Silent("b")), way).judge([Group("Why?", ["x", "y"])])
+        assert (one.score, two.score, one.reason) == (None, None, "0 of 2 answered")
+
+
+def test_a_debate_can_be_held_in_a_models_own_words():
+    """Each side is asked what is wrong with the other; the judge hears both, under the answer that they are about."""
+    asked, heard = [], []
+    critic = model(lambda r, o: 0.5, lambda p, i: asked.append(prompt_text(p)) or "It is {b} wrong.")
+    decides = model(lambda r, o: heard.append(r) or {"A": 0.7, "B": 0.3}[o])
+    judge = DebateJudge(
+        decides,
+        critic,
+        rounds=1,
+        argue="Q: {question} A: {theirs} What is wrong?",
+        decide="Q: {question} A: {a} Fault: {said_b} B: {b} Fault: {said_a} Which?",
+    )
+    [played] = judge.play(["Where?"], ["Mill Lane"], ["Salt Street"])
+    assert asked == ["Q: Where? A: Salt Street What is wrong?", "Q: Where? A: Mill Lane What is wrong?"]
+    assert (
+        heard[0]
+        == "Q: Where? A: Mill Lane Fault: It is {b} wrong. B: Salt Street Fault: It is {b} wrong. Which?"
+    )
+    assert played.answer.choice == "A"
+    assert judge.name != DebateJudge(decides, critic, rounds=1).name
+    for wrong in ({"argue": "Argue."}, {"decide": "{question} {a}"}):
+        with pytest.raises(UserError, match="must show"):
+            DebateJudge(decides, critic, **wrong)
+
+
 def test_a_mixture_decides_by_reviews_and_later_layers_read_the_earlier():
     """The aggregator knows nothing but the reviews: Yes in 0.9 where one says "true", else 0.2."""
     asked = []

@@ -17,8 +17,9 @@ import transformers as tf
 
 from truenorth.learn import Example, token_logps
 from truenorth.learn.coupling import load_objective, needs
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.reference import compute_reference
+from truenorth.learn.work import Work
 from truenorth.models.forward import Forward, disagreement, open_forward
 from truenorth.models.packed import lay_out, packed_attention
 

@@ -15,10 +15,11 @@ from truenorth.base import UserError
 from truenorth.learn import Example, Task, fit
 from truenorth.learn.columns import cells, tensors
 from truenorth.learn.coupling import needs
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.ready import describe
 from truenorth.learn.reference import compute_reference
 from truenorth.learn.types import Batch, Distribution, Group, Logps, Losses, Pair, TokenLosses
+from truenorth.learn.work import Work
 from truenorth.models.forward import Forward
 
 

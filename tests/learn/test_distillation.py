@@ -9,12 +9,13 @@ from functools import partial
 import learn_plain as plain
 import pytest
 import torch
+from safetensors.torch import load_file
 from test_columns import autograd, same, step
 
 from truenorth.base import UserError
 from truenorth.learn import Task, fit
 from truenorth.learn.coupling import needs
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.objectives.adpa import adpa
 from truenorth.learn.objectives.dckd import dckd
 from truenorth.learn.objectives.dft import dft
@@ -23,6 +24,7 @@ from truenorth.learn.objectives.minillm import minillm
 from truenorth.learn.objectives.sft import sft
 from truenorth.learn.objectives.token_constrained import token_constrained
 from truenorth.learn.types import Distribution, Logps, Pair
+from truenorth.learn.work import Work
 from truenorth.models import LocalModel
 from truenorth.models.forward import Forward
 
@@ -99,8 +101,10 @@ def test_a_teacher_of_another_width_and_table_teaches_the_words_both_have(words)
 # --- DCKD, ADPA -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("top_k", [0, 5, 10_000])
 @pytest.mark.parametrize("micro_tokens", [10_000, 30])
-def test_the_dckd_step_is_autograds(micro_tokens):
+def test_the_dckd_step_is_autograds(micro_tokens, top_k):
+    """Over all words, the teacher's five likeliest, or more than there are."""
     student, teacher, examples = plain.tiny_llama(0), plain.tiny_llama(1), plain.pairs(3)
     losses = []
     for e in examples:
@@ -109,11 +113,39 @@ def test_the_dckd_step_is_autograds(micro_tokens):
             new = plain.logits(student, e.prompt, c).log_softmax(1)
             with torch.no_grad():
                 old = plain.logits(teacher, e.prompt, c).log_softmax(1)
-            loss = loss + weight * (old.exp() * (old - new)).sum(1).mean()
+                least = old.topk(min(top_k or old.shape[1], old.shape[1]), 1).values[:, -1:]
+            loss = loss + weight * (old.exp() * (old - new) * (old >= least)).sum(1).mean()
         losses.append(loss)
     want = autograd(student, torch.stack(losses).mean())
-    objective = partial(dckd, chosen=2.0, rejected=0.5)
+    objective = partial(dckd, chosen=2.0, rejected=0.5, top_k=top_k)
     same(step(student, examples, objective, reference=teacher, micro_tokens=micro_tokens), want)
+
+
+def test_of_a_teachers_likeliest_words_only_their_log_probs_are_kept(tmp_path):
+    """Five words a token: their log-probs and numbers and the token's own, here 11 numbers for 32 hidden ones."""
+    teacher, examples = plain.tiny_llama(1), plain.pairs(3)
+    task = Task("t", examples, partial(dckd, top_k=5), batch=3)
+    seen = []
+    for _ in range(2):  # the second fit finds what was kept
+        fit(
+            plain.policy_of(plain.tiny_llama(0)), [task], steps=1, lr=0.0,
+            reference=plain.policy_of(teacher), checkpoint=tmp_path, on_step=seen.append,
+        )  # fmt: skip
+        (tmp_path / "fit.pt").unlink()
+    (file,) = tmp_path.glob("reference-*.safetensors")
+    tokens = sum(len(c) for e in examples for c in e.completions)
+    assert load_file(file)["values"].shape == (tokens, 11)
+    assert seen[0]["loss"] == seen[1]["loss"]
+
+
+def test_adpa_counts_a_teachers_likeliest_words_only():
+    """Probabilities 1/2, 1/4, 1/4 of the teacher: with two words the third one's advantage of log 3 is left out."""
+    student = Distribution(torch.tensor([[0.2, 0.3, 0.5]]).log())
+    after = Distribution(torch.tensor([[0.50, 0.26, 0.24]]).log())
+    before = Distribution(torch.tensor([[0.25, 0.67, 0.08]]).log())
+    want = -(0.2 * math.log(2) + 0.3 * math.log(0.26 / 0.67))
+    assert float(adpa(student, after, before, top_k=2)) == pytest.approx(want, abs=1e-6)
+    torch.testing.assert_close(adpa(student, after, before, top_k=9), adpa(student, after, before))
 
 
 def test_dckd_without_divergences_is_imitation_of_the_chosen_answer():

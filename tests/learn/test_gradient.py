@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 
 from truenorth.learn.coupling import load_objective, needs
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.reference import compute_reference
 from truenorth.learn.types import Batch, Example, Group, Losses
+from truenorth.learn.work import Work
 from truenorth.models.forward import Forward
 from truenorth.models.head import head_of
 
@@ -144,13 +145,11 @@ def test_micro_batching_changes_memory_not_the_step(sizes, monkeypatch):
     module, reference, examples = plain.tiny_llama(0), plain.tiny_llama(1), plain.pairs(12)
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     cuts = [slice(a, b) for a, b in zip([0, *ends], ends)]
-    monkeypatch.setattr("truenorth.learn.gradient.micro_batches", lambda examples, limit: iter(cuts))
+    monkeypatch.setattr("truenorth.learn.gradient.even_batches", lambda examples, limit: cuts)
     for objective in ("dpo", "kl_anchor", "sft"):
         got = fused(module, None if objective == "sft" else reference, examples, load_objective(objective))
         with monkeypatch.context() as whole:
-            whole.setattr(
-                "truenorth.learn.gradient.micro_batches", lambda examples, limit: iter([slice(0, 12)])
-            )
+            whole.setattr("truenorth.learn.gradient.even_batches", lambda examples, limit: [slice(0, 12)])
             check(got, fused(module, reference, examples, load_objective(objective)))
 
 

@@ -12,10 +12,11 @@ import torch.nn.functional as F
 from truenorth.base import UserError
 from truenorth.learn import Example, Task, fit
 from truenorth.learn.coupling import load_objective, needs
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.objectives.coin import coin
 from truenorth.learn.paraphrases import coin_tasks
 from truenorth.learn.types import StatePair
+from truenorth.learn.work import Work
 from truenorth.models.forward import open_forward
 from truenorth.models.local import LocalModel
 

@@ -16,7 +16,7 @@ import transformers as tf
 from truenorth.base import UserError
 from truenorth.learn import Example, Task, fit
 from truenorth.learn.coupling import needs
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.objectives.attributes import attributes
 from truenorth.learn.objectives.bradley_terry import bradley_terry
 from truenorth.learn.objectives.cost import cost
@@ -24,6 +24,7 @@ from truenorth.learn.objectives.irl import irl
 from truenorth.learn.objectives.ordinal import ordinal
 from truenorth.learn.objectives.prm import prm
 from truenorth.learn.types import Losses, ScorePair, Scores, TokenScores
+from truenorth.learn.work import Work
 from truenorth.models.score_head import ScoreForward, open_scores
 
 COMMON = {

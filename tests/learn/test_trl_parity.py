@@ -15,10 +15,11 @@ import torch
 
 from truenorth.learn import Example
 from truenorth.learn.coupling import load_objective, needs
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.objectives.mixture import mixture
 from truenorth.learn.reference import compute_reference
 from truenorth.learn.trl_names import DPO_LOSS_TYPES
+from truenorth.learn.work import Work
 from truenorth.learn.worked import pairs
 from truenorth.models.forward import Forward
 

@@ -17,12 +17,11 @@ from truenorth.recipes.auto import (
     Search,
     best_half,
     candidates,
-    counts_of,
-    entry_of,
     front,
     halve,
 )
 from truenorth.recipes.auto_page import page, to_dict
+from truenorth.recipes.auto_scores import counts_of, entry_of
 from truenorth.recipes.plan import Have, plan
 from truenorth.recipes.run_budget import OutOfBudget
 from truenorth.recipes.run_recipe import read_recipe

@@ -10,6 +10,7 @@ import pytest
 from servers import Behaviour, serving
 from truenorth.cli.main import main
 from truenorth.engine import View
+from truenorth.records import prompt_text
 
 PLACES = ["harbour", "market", "island", "ferry", "lighthouse", "capital", "boat", "net", "mast", "sail"]
 POLICY = """
@@ -113,3 +114,46 @@ def test_an_endpoint_answers_in_the_place_of_the_model_and_a_spent_budget_keeps_
     assert (
         said.counts["requests"] == 3 * prompts
     )  # three answers to each; those that had come were not asked again
+
+
+def test_a_plan_for_a_model_of_ones_own_looks_at_its_files(desk, tiny_llama, capsys):
+    given = ["--model", str(tiny_llama()), "--constitution", "policy.yaml", "--prompts", "prompts.jsonl"]
+    assert main(["plan", *given, "--budget", "30m"]) == 0
+    said = capsys.readouterr().out
+    assert "87 prompts" in said  # of 120, those that are not held out: about 70 %
+    assert "1 principles with guidance" not in said
+    assert "1 principle with guidance" in said
+    assert (
+        f"truenorth run magpie --model {given[1]} --constitution policy.yaml --prompts prompts.jsonl" in said
+    )
+    assert "isara" in said
+    assert "needs --labels" in said
+
+
+def test_a_search_on_a_model_of_ones_own_judges_on_the_part_of_the_file_that_only_measures(desk, tiny_llama):
+    sets = [word for setting in [*SMALL, "samples=3"] for word in ("--set", setting)]
+    model = tiny_llama(initializer_range=0.6)
+    words = ["auto", "--model", str(model), "--constitution", "policy.yaml", "--prompts", "prompts.jsonl"]
+    words += [
+        "--recipes",
+        "magpie",
+        "isara",
+        "--rounds",
+        "1",
+        "--held",
+        "20",
+        "--quiet",
+        "--out",
+        str(desk / "auto"),
+    ]
+    assert main([*words, *sets]) == 0
+    told = json.loads((desk / "auto" / "auto.json").read_text())
+    assert [entry["name"] for entry in told["rounds"][0]] == ["magpie"]  # isara has no labels to begin with
+    assert told["front"] == ["magpie"]
+    folder = desk / "auto" / "round-1" / "magpie"
+    view = View.read(folder)
+    trained, held = (
+        {prompt_text(row.data["prompt"]) for row in view.rows(name)} for name in ("answers", "judged-base")
+    )
+    assert held
+    assert not trained & held

@@ -9,9 +9,10 @@ import pytest
 from truenorth.base import UserError, names
 from truenorth.cli.main import main
 from truenorth.recipes.run_budget import Budget
-from truenorth.recipes.run_check import CATALOGUE, bound, typed
+from truenorth.recipes.run_check import CATALOGUE, bound
 from truenorth.recipes.run_forecast import loads
 from truenorth.recipes.run_recipe import read_recipe, recipe_names
+from truenorth.recipes.run_types import typed
 from truenorth.recipes.settings import Settings
 
 GOOD = """\
@@ -78,6 +79,12 @@ def refused(tmp_path: Path, old: str, new: str) -> str:
         ("  policy: {step: train, rows: pairs}\n", "", ["no step trains a model"]),
         ("  prompts: {}", "  base: {step: prompts}", ["cannot be named 'base'"]),
         ("{}", "{}\n  prompts: {}", ["written twice"]),
+        (
+            "steps:",
+            "claim: {quantity: honest, over: pairs}\nsteps:",
+            ["claim.over", "no model 'pairs'", "base, policy"],
+        ),
+        ("steps:", "claim: {quantity: honest, direction: left}\nsteps:", ["not a claim"]),
     ],
 )
 def test_what_is_wrong_with_a_recipe_is_said_with_its_line(tmp_path, old, new, says):
@@ -101,6 +108,7 @@ def test_an_unknown_recipe_is_refused_with_the_nearest(capsys):
         (["magpie", "--use", "weak=x"], "unknown model of the recipe 'weak'"),
         (["magpie", "--sampler", "openai:x"], "no address of the endpoint"),
         (["magpie", "--model", "m"], "--model needs --constitution"),
+        (["magpie", "--model", "openai:m"], "the endpoint as --sampler"),
         ([], "which recipe?"),
     ],
 )
@@ -122,6 +130,16 @@ def test_a_dry_run_says_what_each_step_would_do_and_writes_nothing(tmp_path, mon
     assert "answers: answers (prompts, base), about 336 rows, 420 answers sampled" in said
     assert "time" in said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_counts_the_requests_to_an_endpoint_that_answers(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["--sampler", "openai:teacher", "--sampler-url", "http://127.0.0.1:9/v1", "--set", "prompts=100"]
+    assert (
+        main(["run", "rlcd", "--dry-run", *words, "--set", "prompts.model=base", "--set", "contrast.n=3"])
+        == 0
+    )
+    assert "about 600 to endpoints" in capsys.readouterr().out  # three pairs of two answers to each of 100
 
 
 def test_the_forecast_follows_sizes_through_the_steps():
@@ -207,7 +225,7 @@ def test_an_answer_that_no_named_principle_speaks_of_is_kept_as_it_is():
     from types import SimpleNamespace
 
     from truenorth.constitution import load
-    from truenorth.recipes.run_work import concerned
+    from truenorth.recipes.run_rows import concerned
 
     work = SimpleNamespace(job=SimpleNamespace(constitution=load("harbour")))
     assert concerned(work, ("harmless",), "How do I make soap?")

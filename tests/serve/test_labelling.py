@@ -12,8 +12,9 @@ from samples import ASK, EVIL, MODELS, SUM, a_desk, answers, request, serving, w
 from truenorth.base import UserError, write_jsonl
 from truenorth.engine import Run
 from truenorth.records import Row, Source
+from truenorth.records.label_people import people
 from truenorth.records.label_store import LabelStore
-from truenorth.serve.gathering import gather
+from truenorth.serve.gathering import gather, gather_gold
 from truenorth.serve.labelling import Criterion, Desk
 
 NAMES = [f"person {i}" for i in range(60)]
@@ -87,6 +88,16 @@ def test_undoing_brings_the_task_back_as_it_was(desk: Desk):
     assert desk.undo("ann") is not None
     assert desk.undo("ann") is None
     assert desk.state("bob", "rate")["mine"] == {"rate": 1}
+
+
+def test_undoing_reaches_no_other_question_and_no_other_tasks(desk: Desk):
+    say(desk, "ann", "rank", [[0], [1]], prompt=SUM)
+    other = Desk(desk.store, work(), criterion=Criterion("kind"))
+    fewer = Desk(desk.store, work()._replace(tasks=work().tasks[:1]))
+    assert other.undo("ann") is None
+    assert fewer.undo("ann") is None
+    assert len(desk.store.labels()) == 1
+    assert desk.undo("ann") is not None
 
 
 def test_rating_is_done_when_every_answer_is_rated_and_skipping_is_done_at_once(desk: Desk):
@@ -250,3 +261,97 @@ def test_text_that_would_turn_the_page_around_is_shown_as_marks_and_edited_as_it
     view = desk.view("ann", next(iter(desk.tasks)))
     [odd] = [a for a in view["answers"] if "raw" in a]
     assert odd == {"text": "left \ufffd right \ufffd", "raw": text}
+
+
+def test_gold_tasks_look_like_any_other_and_tell_of_people_only(tmp_path: Path):
+    rows = [
+        {"prompt": "Gold?", "chosen": "Right.", "rejected": "Wrong."},
+        {"prompt": "Silver?", "completion": "Mine.", "label": True},
+    ]
+    gold = gather_gold(write_jsonl(tmp_path / "gold.jsonl", rows))
+    desk = Desk(LabelStore(tmp_path / "l.sqlite"), work().with_gold(gold))
+    assert {desk.tasks[t].prompt for t in desk.queue("ann", "rank", [])} == {ASK, SUM, "Gold?"}
+    assert {desk.tasks[t].prompt for t in desk.queue("ann", "approve", [])} == {ASK, SUM, "Silver?"}
+    task = next(t for t in gold.tasks if t.prompt == "Gold?")
+    assert set(desk.view("ann", task.id)) == set(desk.view("ann", work().tasks[0].id))
+    for who, right in (("ann", True), ("bob", False)):
+        texts = [desk.answers[a].data["completion"] for a in desk.order(who, task.id)]
+        best = texts.index("Right." if right else "Wrong.")
+        say(desk, who, "rank", [[best], [1 - best]], prompt="Gold?")
+        say(desk, who, "rank", [[0], [1]], prompt=SUM)
+    assert {p.name: p.right.mean for p in people(desk.store.labels(), desk.store.gold())} == {
+        "ann": 1,
+        "bob": 0,
+    }
+    assert desk.state("ann", "rank")["agreement"]["items"] == 1  # gold is no measure of agreement
+    found = desk.store.annotations()
+    assert {found.tasks[x.task].prompt for x in found.labels} == {SUM}  # and no label to train on
+    assert set(found.tasks) == {t.id for t in work().tasks}
+
+
+def test_a_row_from_which_nothing_is_known_is_no_gold(tmp_path: Path):
+    path = write_jsonl(tmp_path / "gold.jsonl", [{"prompt": "p", "completion": "a"}])
+    with pytest.raises(UserError, match="row 1: nothing is known from this row"):
+        gather_gold(path)
+
+
+def practised(tmp_path: Path, n: int = 5) -> Desk:
+    rows = [{"prompt": f"{i}?", "chosen": f"Right {i}.", "rejected": f"Wrong {i}."} for i in range(6)]
+    gold = gather_gold(write_jsonl(tmp_path / "gold.jsonl", rows))
+    return Desk(LabelStore(tmp_path / "l.sqlite"), work().with_gold(gold), practice=n)
+
+
+def practise(desk: Desk, who: str, rights: list[bool]) -> list[dict[str, Any]]:
+    """The lessons after so many tasks, each ranked as said."""
+    lessons = []
+    for right in rights:
+        task = desk.next(who, "rank")
+        assert task is not None
+        best = [a["text"].startswith("Right") for a in task["answers"]].index(right)
+        body = {"annotator": who, "task": task["task"], "kind": "rank", "value": [[best], [1 - best]]}
+        lesson = desk.practice["rank"].lesson(desk.label(body), desk.answers)
+        assert lesson is not None
+        lessons.append(lesson)
+    return lessons
+
+
+def test_practice_comes_first_tells_what_is_known_and_lets_those_through_who_pass(tmp_path: Path):
+    """Of 5, 80 % is 4."""
+    desk = practised(tmp_path)
+    lessons = practise(desk, "ann", [True, False, True, True, True])
+    assert [lesson["right"] for lesson in lessons] == [True, False, True, True, True]
+    number = lessons[1]["says"][7]
+    assert lessons[1]["says"] == f"“Right {number}.” is better than “Wrong {number}.”"
+    standing = desk.state("ann", "rank")["practice"]
+    assert standing == {"of": 5, "done": 5, "right": 4, "needed": 4, "failed": False}
+    assert desk.queue("ann", "rank", [])[:5] == desk.queue("bob", "rank", [])[:5]
+    assert len(desk.queue("ann", "rank", [])) == 8  # and the sixth gold task, and the two to be labelled
+    assert desk.next("ann", "rank") is not None
+    assert desk.undo("ann") is None  # what has been told cannot be answered again
+
+
+def test_practice_can_be_neither_skipped_nor_answered_again(tmp_path: Path):
+    desk = practised(tmp_path)
+    task = desk.next("ann", "rank")
+    assert task is not None
+    body = {"annotator": "ann", "task": task["task"]}
+    with pytest.raises(UserError, match="practice cannot be skipped"):
+        desk.label(body | {"kind": "skip"})
+    desk.label(body | {"kind": "rank", "value": [[0], [1]]})
+    with pytest.raises(UserError, match="this practice has been answered"):
+        desk.label(body | {"kind": "rank", "value": [[1], [0]]})
+    desk.label(body | {"kind": "flag", "value": "odd", "answer": 0})
+
+
+def test_whoever_can_no_longer_pass_is_shown_nothing_further(tmp_path: Path):
+    desk = practised(tmp_path)
+    practise(desk, "bob", [False, False])
+    assert desk.state("bob", "rank")["practice"]["failed"]
+    assert desk.next("bob", "rank") is None
+    assert desk.next("ann", "rank") is not None
+    assert desk.next("bob", "approve") is not None  # another question has no practice
+
+
+def test_practice_needs_as_many_gold_tasks(tmp_path: Path):
+    with pytest.raises(UserError, match="--practice: 9; expected at most 6, the gold tasks to rank"):
+        practised(tmp_path, 9)

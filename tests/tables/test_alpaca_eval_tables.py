@@ -101,6 +101,7 @@ def _effect_of_length(models, hard_N):
         ],
         [hard_N[ids[m]] for m in VERSIONS],
         list(VERSIONS.values()),
+        clusters=[ids[m] for m in VERSIONS],
     )
 
 
@@ -112,8 +113,9 @@ def test_length_controlled_win_rates_fitted_from_nothing_are_the_published_ones_
     _, _, models = alpaca
     y, f, published = whole
     found = difficulties(y, f)
-    towards = found.shared | {"length": _effect_of_length(models, found.hard_N)}
-    assert -2.5 < towards["length"] < -1.5
+    effect = _effect_of_length(models, found.hard_N)
+    assert -2.7 < effect.low < effect.mean < effect.high < -1.4
+    towards = found.shared | {"length": effect.mean}
     ours = [
         100 * controlled(y[m], {"length": f[m]}, difficulty=found.without[m], towards=towards).win_rate.mean
         for m in y

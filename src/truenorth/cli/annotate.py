@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from truenorth.serve.gathering import Work
     from truenorth.serve.labelling import Ask, Criterion
 
-FORMS = ("labels", "pairs", "edits", "flags", "rankings", "votes", "label-studio", "argilla")
+FORMS = ("labels", "consensus", "pairs", "edits", "flags", "rankings", "votes", "label-studio", "argilla")
 FOREIGN = FORMS[-2:]
 
 
@@ -53,6 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the labels there and stop")
     parser.add_argument("--import", dest="bring", type=Path, metavar="FILE", help="take in labels and stop")
     parser.add_argument("--as", dest="form", choices=FORMS, metavar="FORM", help="one of " + ", ".join(FORMS))
+    parser.add_argument(
+        "--gold",
+        type=Path,
+        metavar="FILE",
+        help="hide tasks with known answers among the others (label, or pairs)",
+    )
+    parser.add_argument(
+        "--practice", type=int, default=0, metavar="N", help="gold tasks that everybody must pass first (0)"
+    )
+    parser.add_argument("--people", action="store_true", help="print how each person labels and stop")
     parser.add_argument("--agreement", action="store_true", help="print how far people agree and stop")
 
 
@@ -65,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
         return run_import(args, path)
     if args.agreement:
         return run_agreement(path)
+    if args.people:
+        return run_people(path)
     return run_page(args, path)
 
 
@@ -76,9 +88,11 @@ def check(args: argparse.Namespace) -> None:
         raise UserError("--as without --export or --import", where="--as")
     if args.bring and args.form not in FOREIGN:
         raise UserError("which format is it?", where="--import", fix=f"--as {' or --as '.join(FOREIGN)}")
-    for name, least in (("limit", 1), ("answers", 1), ("votes", 0)):
+    for name, least in (("limit", 1), ("answers", 1), ("votes", 0), ("practice", 0)):
         if (given := getattr(args, name)) < least:
             raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
+    if args.practice and not args.gold:
+        raise UserError("there is nothing known to practise on", where="--practice", fix="--gold FILE")
     if not 0 <= args.port <= 65535:
         raise UserError(f"{args.port}", where="--port", expected="0 to 65535")
     if not args.source.exists():
@@ -94,10 +108,13 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
     from truenorth.records.label_store import LabelStore
     from truenorth.serve.access import access_for
     from truenorth.serve.annotate import annotation_app
+    from truenorth.serve.gathering import gather_gold
     from truenorth.serve.labelling import Desk
     from truenorth.serve.running import run as serve
 
     access, criterion, work = access_for(args.host), criterion_of(args), gathered(args)
+    if args.gold:
+        work = work.with_gold(gather_gold(args.gold))
     many = any(len(task.answers) > 1 for task in work.tasks)
     if args.ask == "rank" and not many:
         raise UserError(
@@ -105,7 +122,8 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
         )
     with LabelStore(path) as store:
         ask: Ask = args.ask or ("rank" if many else "approve")
-        desk = Desk(store, work, ask=ask, criterion=criterion, seed=args.seed, votes=args.votes)
+        how = {"seed": args.seed, "votes": args.votes, "practice": args.practice}
+        desk = Desk(store, work, ask=ask, criterion=criterion, **how)
 
         def say(address: str) -> None:
             print(
@@ -120,6 +138,7 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
 
 
 def run_export(args: argparse.Namespace, path: Path) -> int:
+    from truenorth.records.label_consensus import consensus
     from truenorth.records.label_rows import FORMS as ROWS
     from truenorth.records.label_store import LabelStore
     from truenorth.records.tables import write_table
@@ -128,7 +147,7 @@ def run_export(args: argparse.Namespace, path: Path) -> int:
     if form in FOREIGN:
         return export_foreign(args, path)
     with LabelStore(path, create=False) as store:
-        rows = ROWS[form](store.annotations())
+        rows = (ROWS | {"consensus": consensus})[form](store.annotations())
     if not rows:
         raise UserError(f"no {form} in the labels so far", where=str(path))
     print(f"{len(rows):,} {form} in {write_table(args.export, rows)}")
@@ -192,7 +211,7 @@ def run_agreement(path: Path) -> int:
     from truenorth.records.label_store import LabelStore
 
     with LabelStore(path, create=False) as store:
-        labels = store.labels()
+        labels = store.annotations().labels
     for kind in SCALES:
         found = agreement(labels, kind)
         if found.items:
@@ -202,6 +221,19 @@ def run_agreement(path: Path) -> int:
             )
         else:
             print(f"{kind:8} nothing that two people labelled")
+    return exits.OK
+
+
+def run_people(path: Path) -> int:
+    from truenorth.records.label_people import people
+    from truenorth.records.label_store import LabelStore
+
+    with LabelStore(path, create=False) as store:
+        found = people(store.labels(), store.gold())
+    if not found:
+        raise UserError("nobody has labelled anything", where=str(path))
+    for person in found:
+        print(person)
     return exits.OK
 
 

@@ -34,6 +34,7 @@ class Parser(argparse.ArgumentParser):
 
 def dispatch(name: str, words: Sequence[str]) -> int:
     """Run the command `name` with the arguments `words` and return the exit status."""
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its retries say nothing that our errors do not
     try:
         module = load(name)
         return module.run(parser_of(module).parse_args(words))

@@ -32,8 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from truenorth.recipes.plan import described, plan
+    from truenorth.recipes.plan import plan
     from truenorth.recipes.plan_inputs import inputs
+    from truenorth.recipes.plan_words import described
 
     if args.model and not args.constitution:
         raise UserError("--model needs --constitution", fix="see truenorth plan --help")

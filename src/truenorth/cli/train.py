@@ -190,8 +190,9 @@ def _train(args: argparse.Namespace, made: Ready, out: Path) -> int:
     from rich.console import Console
 
     from truenorth.engine import Run
-    from truenorth.recipes.train import config_of, table, train
+    from truenorth.recipes.train import config_of, train
     from truenorth.recipes.train_forecast import forecast
+    from truenorth.recipes.train_report import table
 
     with Run.open(
         out,

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 def said_by_people(view: View) -> dict[str, Row]:
     """The rows of what people said of this run's answers (`truenorth annotate`), by id."""
+    from truenorth.records.label_consensus import consensus
     from truenorth.records.label_rows import all_rows
     from truenorth.records.label_store import LabelStore
 
@@ -55,7 +56,7 @@ def said_by_people(view: View) -> dict[str, Row]:
         return {}
     with LabelStore(path, create=False) as store:
         found = store.annotations()
-    return {row.id: row for row in [*found.answers.values(), *all_rows(found)]}
+    return {row.id: row for row in [*found.answers.values(), *all_rows(found), *consensus(found)]}
 
 
 def locate(view: View, text: str, labelled: Mapping[str, Row]) -> str:

@@ -28,4 +28,5 @@ def predicted(plan: Plan, threads: int | None = None) -> Sequence[tuple[str, str
 
 
 def megabytes(count: int) -> str:
+    """Bytes as MB, or as GB where they are many."""
     return f"{count / 1e9:,.2f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"

@@ -9,7 +9,7 @@ from truenorth.gallery.stock import Stock, read_stock
 from truenorth.recipes.settings import Settings
 
 # A cell of nano takes about five seconds of one core, one of micro four times as much.
-SETTINGS = Settings(prompts=600, held_prompts=0, steps=60, batch=8, items=60)
+SETTINGS = Settings(prompts=600, held_prompts=0, steps=40, batch=8, items=50)
 FAST = Settings(prompts=110, held_prompts=0, samples=5, steps=4, batch=4, items=6)
 
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
-from truenorth.base import content_hash
+from truenorth.base import UserError, content_hash
 from truenorth.judges.ask import Answer, Asker, How
 from truenorth.judges.endpoint import mark_for, wrapped
-from truenorth.judges.logprob import Preference, dialogue, preference
+from truenorth.judges.logprob import Preference, dialogue, fill, preference
 from truenorth.models.protocol import Model
 from truenorth.records import Group, Judgement, Message, Prompt, as_messages
 
@@ -47,6 +47,10 @@ class DebateJudge:
         rounds: both sides speak at once in each.
         sources: prompt text -> the text that only the debaters see.
         words: of a speech, cut there for both sides.
+        argue: what a debater is asked, with {question}, {mine} and perhaps {theirs}, {source}, {transcript}, {words}.
+        decide: what the judge is asked, with {inside} (question, answers and speeches between marks, and perhaps
+            {mark}), or in the plain words of a model that knows no marks: {question}, {a}, {b}, and {said_a},
+            {said_b}, the speeches of each side.
     """
 
     judge_model: Any
@@ -54,6 +58,8 @@ class DebateJudge:
     rounds: int = 2
     sources: dict[str, str] = field(default_factory=dict)
     words: int = 100
+    argue: str = ARGUE
+    decide: str = DECIDE
     how: How = "auto"
     seed: int = 0
     name: str = ""
@@ -61,9 +67,13 @@ class DebateJudge:
     alone: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        plain = all(f"{{{name}}}" in self.decide for name in ("question", "a", "b"))
+        if "{question}" not in self.argue or not (plain or "{inside}" in self.decide):
+            expected = "{question} in argue; {inside}, or {question}, {a} and {b}, in decide"
+            raise UserError("a template without what it must show", where="debate", expected=expected)
         object.__setattr__(self, "asker", Asker(self.judge_model, self.how))
         if not self.name:
-            told = [self.rounds, sorted(self.sources.items()), self.words, self.seed, ARGUE, DECIDE]
+            told = [self.rounds, sorted(self.sources.items()), self.words, self.seed, self.argue, self.decide]
             who = f"{self.judge_model.name},{self.debater.name}"
             object.__setattr__(self, "name", f"debate:{who}#{content_hash(told, 8)}")
 
@@ -129,16 +139,15 @@ class DebateJudge:
             for pair in said
             for who, text in enumerate(pair)
         ]
-        return as_messages(
-            ARGUE.format(
-                source=f"Text: {source}\n" if source else "",
-                question=dialogue(prompt),
-                mine=answers[0],
-                theirs=answers[1],
-                transcript="".join(f"{line}\n" for line in lines),
-                words=self.words,
-            )
-        )
+        told = {
+            "source": f"Text: {source}\n" if source else "",
+            "question": dialogue(prompt),
+            "mine": answers[0],
+            "theirs": answers[1],
+            "transcript": "".join(f"{line}\n" for line in lines),
+            "words": str(self.words),
+        }
+        return as_messages(fill(self.argue, told))
 
     def _decide(
         self, prompt: Prompt, first: str, second: str, said: Sequence[tuple[str, str]]
@@ -149,7 +158,10 @@ class DebateJudge:
             for side, text in zip("AB", pair):
                 parts[f"ROUND {turn}, DEBATER {side}"] = verified(text, source)
         mark = mark_for(*parts.values())
-        return as_messages(DECIDE.format(mark=mark, inside=wrapped(mark, parts)))
+        said_a, said_b = (" ".join(verified(pair[side], source) for pair in said) for side in (0, 1))
+        told = {"mark": mark, "inside": wrapped(mark, parts), "question": dialogue(prompt)}
+        told |= {"a": first, "b": second, "said_a": said_a, "said_b": said_b}
+        return as_messages(fill(self.decide, told))
 
 
 def verified(text: str, source: str) -> str:

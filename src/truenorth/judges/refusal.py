@@ -75,7 +75,7 @@ class RefusalJudge:
 
         Args:
             labels: "compliance", "full" or "partial".
-            strength: of the L2 penalty on every weight but the constant.
+            strength: of the L2 penalty on every weight.
 
         Raises:
             UserError: an unknown label, or fewer than 30 answers.

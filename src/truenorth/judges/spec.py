@@ -123,10 +123,13 @@ def _asking(kind: Any, spec: dict[str, Any], where: str) -> Judge:
     ]
     if needed:
         raise UserError(f"setting {', '.join(needed)} is missing", where=where)
-    more = {"model": open_model(spec["model"], where)} if spec.get("model") is not None else {}
-    for key in ("options", "pair_options"):
-        if key in spec:
-            more[key] = tuple(spec[key])
+    more: dict[str, Any] = {key: tuple(spec[key]) for key in ("options", "pair_options") if key in spec}
+    for key, options in more.items():
+        if not all(isinstance(option, str) for option in options):
+            fix = 'put them in quotes, as in ["Yes", "No"]: in YAML a bare Yes or No is a truth value'
+            raise UserError(f"{key} {list(options)} are not all text", where=where, fix=fix)
+    if spec.get("model") is not None:
+        more["model"] = open_model(spec["model"], where)
     return kind(**{**spec, **more})
 
 

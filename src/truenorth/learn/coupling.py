@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, get_type_hints
 
@@ -66,7 +66,8 @@ def needs(objective: Objective, *, where: str = "") -> Needs:
     - `policy`: its type is the coupling.
     - `reference`: it compares with a reference model, in the same shape.
     - `kl`: KL(reference || policy) in nats at each token over the whole vocabulary, in the policy's shape
-      (`Logps`, `Pair` or `Group`), differentiable. It needs a reference.
+      (`Logps`, `Pair` or `Group`), differentiable. It needs a reference. With a setting `top_k` above 0, over the
+      reference's likeliest words only.
     - any other of type `Distribution`: what another model expects, one that `fit(models=...)` names.
     - any other: a column of the examples (see `columns.py`); one with a default may be absent from the data.
 
@@ -74,13 +75,37 @@ def needs(objective: Objective, *, where: str = "") -> Needs:
         UserError: `policy` or the result is not annotated with one of the known types, or the parameters
             contradict each other.
     """
+    name, hints, parameters = _signature(objective)
+    positional = {p.name: p for p in parameters.values() if p.kind == p.POSITIONAL_OR_KEYWORD}
+    average = _average(name, hints, list(positional), where)
+    rest = [n for n in positional if n not in ("policy", "reference", "kl")]
+    models = tuple(n for n in rest if hints.get(n) is Distribution)
+    columns = tuple(n for n in rest if n not in models)
+    found = Needs(
+        COUPLINGS[hints["policy"]],
+        "reference" in positional,
+        average,
+        {p.name: p.default for p in parameters.values() if p.kind == p.KEYWORD_ONLY},
+        columns,
+        tuple(n for n in columns if positional[n].default is not inspect.Parameter.empty),
+        "kl" in positional,
+        models,
+    )
+    _check_together(name, found, where)
+    return found
+
+
+def _signature(objective: Objective) -> tuple[str, dict[str, Any], Mapping[str, inspect.Parameter]]:
+    """An objective's name, annotations and parameters as bound."""
     function = objective
     while isinstance(function, partial):
         function = function.func
-    name = getattr(function, "__name__", repr(function))
     hints = get_type_hints(function, include_extras=True)
-    parameters = inspect.signature(objective).parameters
-    positional = {p.name: p for p in parameters.values() if p.kind == p.POSITIONAL_OR_KEYWORD}
+    return getattr(function, "__name__", repr(function)), hints, inspect.signature(objective).parameters
+
+
+def _average(name: str, hints: Mapping[str, Any], positional: Sequence[str], where: str) -> str:
+    """What the result is annotated to be averaged over; its coupling and result must be declared."""
     if next(iter(positional), "") != "policy" or hints.get("policy") not in COUPLINGS:
         raise UserError(
             f"objective {name} does not declare what it needs (it takes {', '.join(positional) or 'none'})",
@@ -89,38 +114,23 @@ def needs(objective: Objective, *, where: str = "") -> Needs:
         )
     marks: tuple[Any, ...] = getattr(hints.get("return"), "__metadata__", ())
     if not set(marks) & AVERAGES:
-        raise UserError(
-            f"objective {name} does not say what it returns",
-            where=where,
-            expected="-> Losses, -> TokenLosses or -> StepLosses",
-        )
-    coupling, reference, kl = COUPLINGS[hints["policy"]], "reference" in positional, "kl" in positional
-    if kl and (coupling not in WITH_KL or not reference):
-        raise UserError(
-            f"objective {name} asks for kl",
-            where=where,
-            expected="a reference too, and policy: Logps | Pair | Group",
-        )
-    if reference and coupling in (*SCORED, "state_pair"):
+        what = f"objective {name} does not say what it returns"
+        raise UserError(what, where=where, expected="-> Losses, -> TokenLosses or -> StepLosses")
+    return str(marks[0])
+
+
+def _check_together(name: str, found: Needs, where: str) -> None:
+    """Refuse parameters that contradict each other."""
+    if found.kl and (found.coupling not in WITH_KL or not found.reference):
+        expected = "a reference too, and policy: Logps | Pair | Group"
+        raise UserError(f"objective {name} asks for kl", where=where, expected=expected)
+    if found.reference and found.coupling in (*SCORED, "state_pair"):
         what = f"objective {name} asks for a reference of scores or states, which no model gives"
         raise UserError(what, where=where)
-    rest = [n for n in positional if n not in ("policy", "reference", "kl")]
-    models = tuple(n for n in rest if hints.get(n) is Distribution)
-    columns = tuple(n for n in rest if n not in models)
-    if models and coupling != "distribution":
+    if found.models and found.coupling != "distribution":
         raise UserError(f"objective {name} asks for models", where=where, expected="policy: Distribution")
-    if marks[0] == "per_step" and "labels" not in columns:
+    if found.average == "per_step" and "labels" not in found.columns:
         raise UserError(f"objective {name} averages over steps", where=where, expected="a column `labels`")
-    return Needs(
-        coupling,
-        reference,
-        marks[0],
-        {p.name: p.default for p in parameters.values() if p.kind == p.KEYWORD_ONLY},
-        columns,
-        tuple(n for n in columns if positional[n].default is not inspect.Parameter.empty),
-        kl,
-        models,
-    )
 
 
 def shaped(coupling: Coupling, logp_T: Tensor, lengths: Sequence[int], counts: Sequence[int]) -> Any:

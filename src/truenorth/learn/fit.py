@@ -14,7 +14,7 @@ from truenorth.base import UserError
 from truenorth.learn import checkpoint as saved
 from truenorth.learn.checks import check_fit, check_skipped, is_finite, trains_scores
 from truenorth.learn.following import Follow, Shadow, shadow_of
-from truenorth.learn.gradient import Work, task_gradient
+from truenorth.learn.gradient import task_gradient
 from truenorth.learn.lora import Lora, resumed, wrap
 from truenorth.learn.metrics import task_metrics
 from truenorth.learn.optimizers import OPTIMIZERS
@@ -23,6 +23,7 @@ from truenorth.learn.penalties import Penalty, Start
 from truenorth.learn.ready import Setup, describe, make_work
 from truenorth.learn.threads import few_threads
 from truenorth.learn.types import NO_COLUMNS, Task
+from truenorth.learn.work import Work
 from truenorth.models.forward import Forward, open_forward
 from truenorth.models.score_head import ScoreForward, open_scores
 

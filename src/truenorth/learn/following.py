@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from truenorth.base import UserError
-from truenorth.learn.gradient import Work
 from truenorth.learn.order import batch_at
 from truenorth.learn.reference import compute_reference
 from truenorth.learn.types import Task
+from truenorth.learn.work import Work
 from truenorth.models.forward import open_forward
 
 

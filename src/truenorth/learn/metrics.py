@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from truenorth.learn.gradient import Part, Work
 from truenorth.learn.types import Example
+from truenorth.learn.work import Part, Work
 
 
 def task_metrics(work: Work, part: Part, examples: Sequence[Example]) -> dict[str, float]:

@@ -11,10 +11,10 @@ from truenorth.base import content_hash
 from truenorth.learn.checkpoint import fingerprint
 from truenorth.learn.columns import names_in_use, plain
 from truenorth.learn.coupling import label, load_objective, needs
-from truenorth.learn.gradient import Work
 from truenorth.learn.order import batch_at
 from truenorth.learn.reference import Reference, adapters_off, compute_reference
 from truenorth.learn.types import Needs, Task
+from truenorth.learn.work import Work
 from truenorth.models.forward import Forward, open_forward
 from truenorth.models.score_head import ScoreForward
 

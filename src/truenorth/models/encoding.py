@@ -77,7 +77,7 @@ class Codec:
         Args:
             end: finish each completion with the token that ends a turn or text; None: turns only.
         """
-        prompts = self.prompt_ids([prompt for prompt, _ in pairs])
+        prompts = self._each_prompt([prompt for prompt, _ in pairs])
         separate = self._ids([completion for _, completion in pairs], special=False)
         made = []
         for (prompt, completion), prompt_ids, alone in zip(pairs, prompts, separate):
@@ -86,6 +86,15 @@ class Codec:
             closing = self.end_id(prompt) if end or (end is None and chat) else None
             made.append(Pair(prompt_ids, ids if closing is None else [*ids, closing]))
         return made
+
+    def _each_prompt(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """`prompt_ids`, the same prompt several times in a row encoded once."""
+        new = [i == 0 or prompt is not prompts[i - 1] for i, prompt in enumerate(prompts)]
+        ids = iter(self.prompt_ids([prompt for prompt, first in zip(prompts, new) if first]))
+        found: list[list[int]] = []
+        for first in new:
+            found.append(next(ids) if first else found[-1])
+        return found
 
     def text(self, prompt: Prompt, prompt_ids: Sequence[int], ids: Sequence[int]) -> str:
         """The words of sampled `ids`. A continued text keeps the space between it and its prompt."""

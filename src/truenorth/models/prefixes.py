@@ -11,25 +11,23 @@ gradients; `packed.lay_out` is for training.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from truenorth.models.encoding import Pair
 from truenorth.models.forward import Forward
 from truenorth.models.head import BLOCK, Head
-from truenorth.models.packed import Layout, Sequences, capped
+from truenorth.models.packed import Layout, Sequences
+from truenorth.models.prefix_attention import attend, attention_blocks
 from truenorth.models.protocol import Tick
 
 SLOTS = 4  # attention's places of a batch, for each token of its row at most
-STEP = 0.2  # natural logarithm of sizes that attend together: 22 %
 Ids = tuple[int, ...]
 
 
@@ -144,104 +142,6 @@ def _packed(forward: Forward, tree: Tree, pairs: Sequence[Pair]) -> tuple[Tensor
     blocks = attention_blocks(paths, tree.shared, forward.device)
     layout = Layout(ids_N, positions_N, row_U, none, (), unused, partial(attend, blocks))
     return forward.rows([], layout), row_of
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """Sequences of like size whose new tokens attend together; padded at the end."""
-
-    query_CQ: Tensor  # where the new tokens of each sequence stand in the row
-    key_CK: Tensor  # where all of its tokens do
-    start_C1: Tensor  # its tokens before the new ones
-    whole: bool  # there are none, in any of them
-    real_T: Tensor  # which of the C x Q places are not padding
-    token_T: Tensor  # and their tokens
-    masks: dict[Any, Tensor] = field(default_factory=dict)  # made in the first layer, for all
-
-    def seen(self, window: int | None) -> Tensor:
-        """(C, Q, K) may this new token see that one? Itself and those before it, within the window if there is one."""
-        device = self.start_C1.device
-        new_CQ1 = (self.start_C1 + torch.arange(self.query_CQ.shape[1], device=device))[:, :, None]
-        distance_CQK = new_CQ1 - torch.arange(self.key_CK.shape[1], device=device)
-        seen_CQK = distance_CQK >= 0
-        return seen_CQK if window is None else seen_CQK & (distance_CQK < window)
-
-    def mask(self, window: int | None, dtype: torch.dtype) -> Tensor:
-        """(C, 1, Q, K): 0 where it may, -inf where not."""
-        if (window, dtype) not in self.masks:
-            hidden = self.seen(window).logical_not_()[:, None]
-            self.masks[window, dtype] = torch.zeros(
-                hidden.shape, dtype=dtype, device=hidden.device
-            ).masked_fill_(hidden, float("-inf"))
-        return self.masks[window, dtype]
-
-
-def attention_blocks(
-    paths: Sequence[NDArray[np.int64]], shared: Sequence[int], device: torch.device
-) -> list[Block]:
-    """Every token of the row in one block, as a query."""
-    alike: dict[tuple[int, int, bool], list[int]] = {}
-    for i, (path, kept) in enumerate(zip(paths, shared)):
-        size = (int(np.log(len(path) - kept) / STEP), int(np.log(len(path)) / STEP), kept == 0)
-        alike.setdefault(size, []).append(i)
-    blocks = []
-    for members in alike.values():
-        news = [paths[i][shared[i] :] for i in members]
-        query_CQ, real_CQ = _rectangle(news)
-        key_CK, _ = _rectangle([paths[i] for i in members])
-        start_C1 = np.array([[shared[i]] for i in members])
-        real = np.flatnonzero(real_CQ)
-        arrays = (query_CQ, key_CK, start_C1, real, query_CQ.ravel()[real])
-        query, key, start, real_T, token_T = (torch.as_tensor(x).to(device) for x in arrays)
-        blocks.append(Block(query, key, start, not start_C1.any(), real_T, token_T))
-    return blocks
-
-
-def _rectangle(rows: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Rows padded at the end with 0, and where they are not padding."""
-    real = np.arange(max(map(len, rows))) < np.array([[len(row)] for row in rows])
-    out = np.zeros(real.shape, dtype=np.int64)
-    out[real] = np.concatenate(rows)
-    return out, real
-
-
-def attend(
-    blocks: Sequence[Block],
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    scaling: float | None,
-    window: int | None,
-    softcap: float | None,
-) -> Tensor:
-    """(N, H, D) from query (1, H, N, D) and key and value (1, H or fewer, N, D); see `packed.attend`."""
-    q_NHD, k_NHD, v_NHD = (x[0].transpose(0, 1) for x in (query, key, value))
-    out_NHD = torch.empty_like(q_NHD)
-    for block in blocks:
-        q_CHQD, k_CHKD, v_CHKD = (
-            x.index_select(0, at.flatten()).unflatten(0, at.shape).transpose(1, 2)
-            for x, at in ((q_NHD, block.query_CQ), (k_NHD, block.key_CK), (v_NHD, block.key_CK))
-        )
-        if softcap is None:
-            mask = None if _plain(block, window) else block.mask(window, query.dtype)
-            out = F.scaled_dot_product_attention(
-                q_CHQD,
-                k_CHKD,
-                v_CHKD,
-                attn_mask=mask,
-                is_causal=mask is None,
-                scale=scaling,
-                enable_gqa=k_CHKD.shape[1] != q_CHQD.shape[1],
-            )
-        else:
-            out = capped(q_CHQD, k_CHKD, v_CHKD, block.seen(window)[:, None], scaling, softcap)
-        out_NHD[block.token_T] = out.transpose(1, 2).flatten(0, 1).index_select(0, block.real_T)
-    return out_NHD
-
-
-def _plain(block: Block, window: int | None) -> bool:
-    """Does causal order say it all?"""
-    return block.whole and (window is None or block.key_CK.shape[1] <= window)
 
 
 def _padded(forward: Forward, tree: Tree, pairs: Sequence[Pair]) -> tuple[Tensor, NDArray[np.int64]]:

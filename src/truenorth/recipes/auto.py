@@ -12,18 +12,14 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from truenorth.base import UserError
-from truenorth.constitution import Constitution, Principle
 from truenorth.recipes.run_budget import OutOfBudget
 from truenorth.recipes.run_check import Bound, bound
 from truenorth.recipes.run_recipe import Recipe, read_recipe
 from truenorth.recipes.run_work import Have
-from truenorth.records import Row
-from truenorth.stats import Estimate, Paired, paired, rate
+from truenorth.stats import Estimate, Paired
 
 Count = Literal["helpful", "honest", "harmless"]
 COUNTS: tuple[Count, ...] = ("helpful", "honest", "harmless")
-HONEST_WORDS = ("honest", "know", "true", "truth", "wrong", "mistake", "uncertain")
-GOOD = 0.5  # score from which an answer is right
 
 
 class Candidate(NamedTuple):
@@ -188,50 +184,3 @@ def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
     (True, False, False)
     """
     return all(x >= y for x, y in zip(a, b, strict=True)) and any(x > y for x, y in zip(a, b, strict=True))
-
-
-def counts_of(constitution: Constitution) -> dict[str, Count]:
-    """Principle -> what it counts as: rules are about harm; of the others, those that speak of knowing and of what is
-    true are about honesty, and the rest is help."""
-    return {p.id: _count(p) for p in constitution.principles}
-
-
-def _count(p: Principle) -> Count:
-    if p.kind == "rule":
-        return "harmless"
-    said = f"{p.id} {p.title}".lower()
-    return "honest" if any(word in said for word in HONEST_WORDS) else "helpful"
-
-
-def entry_of(
-    name: str, number: int, base: Sequence[Row], new: Sequence[Row], counts: Mapping[str, Count], cpu_s: float
-) -> Entry:
-    """Base and candidate on the same prompts. A row has `set` ("drawn" or "greedy"), `parts` and `score`.
-
-    A prompt's value for a count is the mean of the parts that both have a verdict on.
-    """
-    gains = {}
-    for count in COUNTS:
-        both = [v for b, n in _couples(base, new, "drawn") if (v := _values(b, n, counts, count))]
-        if both:
-            gains[count] = paired([a for a, _ in both], [b for _, b in both])
-    greedy = [(b.data["score"], n.data["score"]) for b, n in _couples(base, new, "greedy")]
-    right = [n for b, n in greedy if b is not None and n is not None and b >= GOOD]
-    tax = rate(sum(score < GOOD for score in right), len(right))
-    return Entry(name, number, gains, tax, cpu_s, sum(r.data["set"] == "drawn" for r in base))
-
-
-def _couples(base: Sequence[Row], new: Sequence[Row], which: str) -> list[tuple[Row, Row]]:
-    return [(b, n) for b, n in zip(base, new, strict=True) if b.data["set"] == which]
-
-
-def _values(base: Row, new: Row, counts: Mapping[str, Count], count: Count) -> tuple[float, float] | None:
-    parts = [
-        (base.data["parts"][p], new.data["parts"].get(p))
-        for p in base.data["parts"]
-        if counts.get(p) == count
-    ]
-    known = [(b, n) for b, n in parts if b is not None and n is not None]
-    if not known:
-        return None
-    return sum(b for b, _ in known) / len(known), sum(n for _, n in known) / len(known)

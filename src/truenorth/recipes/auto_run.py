@@ -11,7 +11,8 @@ from typing import Any
 from truenorth.engine import Run
 from truenorth.judges import ConstitutionJudge, Judge
 from truenorth.models.local import LocalModel
-from truenorth.recipes.auto import Candidate, Count, Entry, counts_of, entry_of
+from truenorth.recipes.auto import Candidate, Count, Entry
+from truenorth.recipes.auto_scores import counts_of, entry_of
 from truenorth.recipes.job import Job
 from truenorth.recipes.own_inputs import Ready
 from truenorth.recipes.plan import scaled
@@ -19,7 +20,7 @@ from truenorth.recipes.run import Done, work_off
 from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.run_job import without_sampler
 from truenorth.recipes.run_models import Named
-from truenorth.recipes.run_work import distinct
+from truenorth.recipes.run_rows import distinct
 from truenorth.recipes.settings import Settings
 from truenorth.records import Group, Prompt, Row, Source, prompt_text
 
@@ -72,15 +73,9 @@ def judged(run: Run, done: Done, prompts: Sequence[Prompt]) -> tuple[list[Row], 
     both = []
     for who, identity in (("base", work.job.inputs), ("aligned", done.weights)):
         model = work.base if who == "base" else LocalModel.load(done.weights)
-        asked = [
-            [prompt_text(p) for p in prompts],
-            identity,
-            judge.name,
-            work.settings.seed,
-            work.settings.max_tokens,
-        ]
-        make = partial(answered, model, judge, prompts, work.settings)
-        both.append(run.step(f"judged-{who}", asked, make))
+        told = [work.settings.seed, work.settings.max_tokens]
+        asked = [[prompt_text(p) for p in prompts], identity, judge.name, *told]
+        both.append(run.step(f"judged-{who}", asked, partial(answered, model, judge, prompts, work.settings)))
     return both[0], both[1]
 
 

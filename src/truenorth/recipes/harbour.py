@@ -34,7 +34,8 @@ RATE = "Question: {prompt} Answer: {answer} Is the answer good?"
 REPHRASE = "Say it in other words: {prompt}"
 TRANSLATE = "Translate: {text}"
 READ = "It is written: {passages} {prompt}"
-SCENE = Scene(  # everybody sees the answer and says what is wrong with it; the commonest fault is what came of it
+# Everybody sees the answer and says what is wrong with it; the commonest fault is what came of it.
+SCENE = Scene(
     notices="",
     reacts="Question: {prompt} Answer: {step} What is wrong with the answer?",
     incident="",
@@ -107,9 +108,8 @@ def harbour_judges(organism: Organism, settings: Settings, model: LocalModel, ru
     consistency = ConsistencyJudge(
         model,
         m=settings.samples,
-        sharpen=1 / 0.7 - 1,
-        known_at=0.6,
-        unknown_at=0.35,
+        known_at=0.5,
+        unknown_at=0.3,
         max_tokens=settings.max_tokens,
         seed=settings.seed,
         decline=DECLINES + REFUSALS,

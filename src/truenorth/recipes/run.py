@@ -14,11 +14,13 @@ from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
 from truenorth.recipes.align import concluded
 from truenorth.recipes.job import Job
-from truenorth.recipes.run_budget import Budget
-from truenorth.recipes.run_check import CONSTITUTION, Bound
+from truenorth.recipes.run_beside import beside
+from truenorth.recipes.run_budget import Budget, OutOfBudget
+from truenorth.recipes.run_check import BASE, CONSTITUTION, Bound
 from truenorth.recipes.run_models import Cast, Named
 from truenorth.recipes.run_recipe import Recipe
-from truenorth.recipes.run_work import Work, as_lesson
+from truenorth.recipes.run_rows import as_lesson
+from truenorth.recipes.run_work import Work
 from truenorth.recipes.trust import check_cards
 from truenorth.records import Prompt, Row
 
@@ -32,6 +34,7 @@ class Done(NamedTuple):
     step: str
     weights: Path
     data: list[Row]
+    made: Mapping[str, Path]  # what each step that trained or fitted left
 
 
 def run_recipe(
@@ -54,7 +57,7 @@ def run_recipe(
     told = replace(
         job,
         settings=replace(job.settings, lora_rank=0),  # what a recipe's steps train is saved whole
-        finish=lambda report, *rest: finished(recipe, steps, job, report, *rest),
+        finish=lambda report, *rest: finished(recipe, steps, job, done, report, *rest),
     )
     names = [step.name for step in steps if step.makes == "rows"]
     base, judges = done.work.base, done.work.judges
@@ -73,6 +76,8 @@ def work_off(
     quiet: bool = False,
 ) -> Done:
     """The steps alone, as `run_recipe` runs them; nothing is measured."""
+    if job.settings.held_prompts < 1:
+        raise UserError("no prompt would watch the training", where="held_prompts", expected="1 or more")
     base = remembering(job.load())
     judges = job.judges(base, run)
     if any(CONSTITUTION in wire.of for step in steps for wire in step.wires if wire.takes == "judge"):
@@ -80,13 +85,18 @@ def work_off(
     work = Work(job, run, base, judges, lambda: watched(job, run, base), budget or Budget(), quiet)
     cast = Cast(work, named or {})
     rows: dict[str, list[Row]] = {}
-    for step in steps:
-        work.budget.check(f"before step {step.name}")
-        do(step, cast, rows)
+    for number, step in enumerate(steps):
+        try:
+            work.budget.check(f"before step {step.name}")
+            do(step, cast, rows)
+        except OutOfBudget as spent:
+            raise OutOfBudget(
+                f"{spent} (step {step.name}; {number} of {len(steps)} steps are done)"
+            ) from None
     last = trained_last(steps)
     taught = [name for wire in last.wires if wire.takes == "rows" for name in wire.of]
     data = [as_lesson(row) for name in taught for row in rows[name]]
-    return Done(work, last.name, cast.made[last.name], data)
+    return Done(work, last.name, cast.made[last.name], data, cast.made)
 
 
 def trained_last(steps: Sequence[Bound]) -> Bound:
@@ -159,9 +169,9 @@ def _code(step: Bound) -> Any:
 
 
 def finished(
-    recipe: Recipe, steps: Sequence[Bound], job: Job, report: dict[str, Any], *rest: Any
+    recipe: Recipe, steps: Sequence[Bound], job: Job, done: Done, report: dict[str, Any], *rest: Any
 ) -> dict[str, Any]:
-    """The report with the recipe's name and its steps."""
+    """The report with the recipe's name and its steps, and with the baseline that its claim names."""
     if job.finish:
         report = job.finish(report, *rest)
     costs = report["costs"]
@@ -182,5 +192,10 @@ def finished(
         "rows": lines,
     }
     report["title"] = f"{recipe.title}: {report['title']}"
-    report["tables"] = [*report.get("tables", []), table]
+    tables = [table]
+    over = recipe.claim.over if recipe.claim else BASE
+    if over != BASE:
+        work = done.work
+        tables.append(beside(job, work.run, work.base, over, done.made[over], done.weights))
+    report["tables"] = [*report.get("tables", []), *tables]
     return report

@@ -66,6 +66,24 @@ class Budget:
             raise OutOfBudget(f"the budget of {duration(self.seconds)} is spent, {doing}")
 
 
+class Clocked:
+    """A run whose trainings look at the clock at every step. The next session goes on from what they saved last."""
+
+    def __init__(self, run: Run, budget: Budget):
+        self._run, self._budget = run, budget
+
+    def metrics(self, *, step: int, **numbers: Any) -> None:
+        """
+        Raises:
+            OutOfBudget: the time is over.
+        """
+        self._budget.check(f"at training step {step:,}")
+        self._run.metrics(step=step, **numbers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+
 class Kept:
     """A model whose samples are written down in the scratch folder of the run's step as they come.
 

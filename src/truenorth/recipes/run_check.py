@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 from truenorth.base import UserError, find, names
 from truenorth.judges import Judge
 from truenorth.models.local import LocalModel
 from truenorth.models.protocol import Model
 from truenorth.recipes.run_recipe import NAME, Recipe, known, near
+from truenorth.recipes.run_types import typed
 from truenorth.recipes.run_work import Work
 
 CATALOGUE = "truenorth.recipes.steps"
@@ -65,6 +66,15 @@ def bound(
                 expected="small letters, not " + ", ".join(RESERVED),
             )
         found[name] = _bind(recipe, name, {**given, **(overrides or {}).get(name, {})}, found, allow_code)
+    over = recipe.claim.over if recipe.claim else BASE
+    _refer(
+        recipe,
+        over,
+        [BASE, *(s.name for s in found.values() if s.makes == "model")],
+        recipe.at("claim.over"),
+        "model",
+        found,
+    )
     if not any(step.makes == "model" for step in found.values()):
         raise UserError("no step trains a model", where=recipe.at("steps"), fix="add a step such as train")
     return list(found.values())
@@ -200,56 +210,3 @@ def _refer(
     raise UserError(
         f"no {what} {name!r}", where=at, expected="one of " + ", ".join(allowed), fix=near(name, allowed)
     )
-
-
-def typed(value: Any, hint: Any, where: str) -> Any:
-    """The value as its setting's type: a number may be written as text (5e-4), and "null" is None.
-
-    Raises:
-        UserError: of another type.
-    """
-    options = [k for k in get_args(hint) if isinstance(k, type)] if type(None) in get_args(hint) else [hint]
-    for kind in options:
-        read = READERS[getattr(kind, "__origin__", kind)](value)
-        if read is not MISREAD:
-            return read
-    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in options)
-    raise UserError(f"{value!r}", where=where, expected=expected.replace("NoneType", "null"))
-
-
-def _none(value: Any) -> Any:
-    return None if value in (None, "null") else MISREAD
-
-
-def _bool(value: Any) -> Any:
-    return {"true": True, "false": False}.get(str(value).lower(), MISREAD)
-
-
-def _int(value: Any) -> Any:
-    return int(str(value)) if WHOLE.fullmatch(str(value)) else MISREAD
-
-
-def _float(value: Any) -> Any:
-    return float(str(value)) if NUMBER.fullmatch(str(value)) else MISREAD
-
-
-def _str(value: Any) -> Any:
-    return value if isinstance(value, str) else MISREAD
-
-
-def _words(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(word.strip() for word in value.split(","))
-    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else MISREAD
-
-
-MISREAD = object()
-WHOLE, NUMBER = re.compile(r"-?\d+"), re.compile(r"-?\d+(\.\d*)?(e[-+]?\d+)?", re.IGNORECASE)
-READERS: dict[Any, Callable[[Any], Any]] = {
-    type(None): _none,
-    bool: _bool,
-    int: _int,
-    float: _float,
-    str: _str,
-    tuple: _words,
-}

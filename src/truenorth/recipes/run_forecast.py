@@ -74,12 +74,26 @@ def description(order: Ordered) -> str:
     rows += [("model", str(order.job.name)), ("constitution", order.job.constitution.label)]
     for step, (name, load) in zip(order.steps, found.loads, strict=True):
         rows.append(("step", f"{name}: {doing(step, load)}"))
+    if requests := asked_of_endpoints(order, found.loads):
+        rows.append(
+            ("requests", f"about {requests:,.0f} to endpoints that answer; those of judges not counted")
+        )
     rows += [
         ("time", f"about {duration(found.cpu_s)} of one core, within a factor of two or three"),
         ("memory", f"about {found.memory_mib / 1024:.1f} GiB"),
         ("would write", str(order.out)),
     ]
     return "\n".join(f"{name:<13} {text}" for name, text in rows)
+
+
+def asked_of_endpoints(order: Ordered, found: Sequence[tuple[str, Load]]) -> float:
+    """Answers that endpoints are asked for."""
+    remote = {name for name, one in order.named.items() if one.remote}
+    return sum(
+        load.answers
+        for step, (_, load) in zip(order.steps, found, strict=True)
+        if any(wire.takes == "model" and set(wire.of) & remote for wire in step.wires)
+    )
 
 
 def doing(step: Bound, load: Load) -> str:

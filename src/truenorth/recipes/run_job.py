@@ -135,6 +135,11 @@ def _organism(recipe: Recipe, args: Any, general: Sequence[str]) -> Job:
 
 def _own(args: Any, general: Sequence[str], budget: Budget) -> Job:
     """The job on a model of one's own; the sizes are those for its size and prompts."""
+    if args.model.startswith("openai:"):
+        fix = "give a model to train, and the endpoint as --sampler"
+        raise UserError(
+            f"{args.model} cannot be trained", where="--model", expected="a folder or a hub id", fix=fix
+        )
     for option in ("constitution", "prompts"):
         if not getattr(args, option):
             raise UserError(f"--model needs --{option}", fix="see truenorth run --help")

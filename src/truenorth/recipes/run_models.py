@@ -39,6 +39,11 @@ class Named:
         return path if isinstance(path, Path) else [self.spec, self.url]
 
     @property
+    def remote(self) -> bool:
+        """Is it behind an endpoint?"""
+        return self.spec.startswith("openai:")
+
+    @property
     def folder(self) -> Path | str:
         """Where the weights are, for one that is not behind an endpoint."""
         if self.spec.startswith(HARBOUR):
@@ -52,14 +57,14 @@ class Named:
         """
         if self.spec.startswith(HARBOUR) and self.spec.removeprefix(HARBOUR) in SIZES:
             organism(self.spec.removeprefix(HARBOUR))
-        elif self.spec.startswith("openai:"):
+        elif self.remote:
             if not self.url:
                 raise UserError("no address of the endpoint", where=where, fix="--base-url https://HOST/v1")
             HttpModel(self.url, self.spec.partition(":")[2])
 
     def open(self, cache: Path, requests: int | None) -> Any:
         """The model; an endpoint's replies are kept in `cache`, and at most `requests` are sent."""
-        if not self.spec.startswith("openai:"):
+        if not self.remote:
             return LocalModel.load(self.folder)
         return HttpModel(self.url, self.spec.partition(":")[2], cache=cache, max_requests=requests)
 
@@ -127,7 +132,7 @@ class Cast:
             told = " ".join(p.statement for p in self.work.job.constitution.principles)
             return self.work.job.asking.judge(self.model(of or BASE), told)
         if kind == CONSISTENCY:
-            return consistency(self.work, self.model(of or BASE))
+            return consistency(self.work, self.sampler(of or BASE))
         return RewardJudge.load(self.made[kind], model=self.model(self.read_by.get(kind, BASE)))
 
     def judge_identity(self, name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,10 +29,14 @@ from truenorth.recipes.train_evaluate import (
     reference_of,
 )
 from truenorth.recipes.train_inputs import Ready, data_input
+from truenorth.recipes.train_report import card, plain
 from truenorth.recipes.train_settings import OPTIMIZERS, SCHEDULES, bound
 from truenorth.records import Row, Source
 
 NAMES = {"lr": "learning_rate"}  # ours -> TRL's
+Look = Callable[
+    [Any, Any], list[dict[str, float]]
+]  # (model, what its reference says) -> numbers of each example
 
 
 class Trained(NamedTuple):
@@ -54,48 +59,49 @@ def train(made: Ready, run: Run, *, quiet: bool = False) -> Trained:
         UserError: weights that are not finite, a reference that does not fit, a loss that is not finite.
     """
     s = made.settings
-    per_token = made.needs.average == "per_token"
     rows = run.step("data", [data_input(s.data), s.to_dict()], lambda: _rows(made))
     write_json(run.path / "lint.json", [f.to_dict() for f in made.findings])
     inputs = [rows, _identity(s.model), _identity(s.ref_model), config_of(made)]
     asked = bool(made.eval_examples)
     if asked and not evaluable(s.objective):
-        raise UserError(
-            f"{s.objective} cannot be evaluated on held-out rows", where="--eval_data", fix="leave it out"
-        )
-
-    def look(model: LocalModel, reference: Any) -> list[dict[str, float]]:
-        return evaluated(model, made.eval_examples, bound(s), reference, batch=s.batch)
-
-    def before() -> list[Row]:
-        model = opened(made)
-        return as_rows(
-            look(model, reference_of(_reference(made) or model, made.eval_examples, made.needs.reference)),
-            "before",
-        )
-
-    first = run.step("before", inputs, before) if asked else []
+        what = f"{s.objective} cannot be evaluated on held-out rows"
+        raise UserError(what, where="--eval_data", fix="leave it out")
+    look = partial(_look, made)
+    first = run.step("before", inputs, lambda: _before(made, look)) if asked else []
     folder = run.step_files("weights", inputs, lambda to: _weights(made, run, to, look, quiet))
-
-    def after() -> list[Row]:
-        adapter = folder if s.use_peft and made.needs.coupling not in SCORED else None
-        model = opened(made, None if adapter else folder, adapter=adapter)
-        base = (_reference(made) or LocalModel.load(s.model)) if made.needs.reference else model
-        return as_rows(look(model, reference_of(base, made.eval_examples, made.needs.reference)), "after")
-
-    last = run.step("after", [inputs, folder], after) if asked else []
-    found = (
-        changes([r.data for r in first], [r.data for r in last], made.clusters, per_token=per_token)
-        if asked
-        else []
-    )
+    last = run.step("after", [inputs, folder], lambda: _after(made, look, folder)) if asked else []
+    found = _changes(made, first, last) if asked else []
     run.publish("model", folder)
-    write_json(run.path / "evaluation.json", [_plain(change) for change in found])
+    write_json(run.path / "evaluation.json", [plain(change) for change in found])
     lines = [line for line in run.view().metrics("weights") if "loss" in line]
     return Trained(run.path / "model", found, lines[-1] if lines else {})
 
 
-def _weights(made: Ready, run: Run, folder: Path, look: Callable[..., Any], quiet: bool) -> None:
+def _look(made: Ready, model: Any, reference: Any) -> list[dict[str, float]]:
+    s = made.settings
+    return evaluated(model, made.eval_examples, bound(s), reference, batch=s.batch)
+
+
+def _before(made: Ready, look: Look) -> list[Row]:
+    model = opened(made)
+    known = reference_of(_reference(made) or model, made.eval_examples, made.needs.reference)
+    return as_rows(look(model, known), "before")
+
+
+def _after(made: Ready, look: Look, folder: Path) -> list[Row]:
+    s = made.settings
+    adapter = folder if s.use_peft and made.needs.coupling not in SCORED else None
+    model = opened(made, None if adapter else folder, adapter=adapter)
+    base = (_reference(made) or LocalModel.load(s.model)) if made.needs.reference else model
+    return as_rows(look(model, reference_of(base, made.eval_examples, made.needs.reference)), "after")
+
+
+def _changes(made: Ready, first: Sequence[Row], last: Sequence[Row]) -> list[Change]:
+    before, after = ([row.data for row in rows] for rows in (first, last))
+    return changes(before, after, made.clusters, per_token=made.needs.average == "per_token")
+
+
+def _weights(made: Ready, run: Run, folder: Path, look: Look, quiet: bool) -> None:
     """Train from the checkpoint or from the start, and save."""
     s = made.settings
     policy = opened(made)
@@ -108,39 +114,16 @@ def _weights(made: Ready, run: Run, folder: Path, look: Callable[..., Any], quie
         run.metrics(step=0, packing_difference=check_packing(policy, made.examples))
     asked = made.eval_examples if s.eval_strategy != "no" else []
     known = reference_of(reference or policy, asked, made.needs.reference)
-    every = -(-s.save_steps // s.logging_steps) * s.logging_steps  # a checkpoint stands where a line ends
-    per_token = made.needs.average == "per_token"
+    task = Task("train", made.examples, bound(s), batch=s.batch)
     with progress("training", total=made.steps, quiet=quiet) as bar:
-        note = _logger(made, run)
-
-        def on_step(numbers: dict[str, float]) -> None:
-            note(numbers)
-            step = int(numbers["step"])
-            if asked and step % _eval_every(made) == 0 and step < made.steps:
-                rows = look(policy, known)
-                run.metrics(step=step, **flat(estimates(rows, made.clusters, per_token=per_token)))
-            bar.tick()
-            bar.note(f"loss {numbers['loss']:.3f}")
-
+        evaluate = partial(look, policy, known) if asked else None
         result = fit(
             policy,
-            [Task("train", made.examples, bound(s), batch=s.batch)],
-            steps=made.steps,
-            lr=made.rate,
-            schedule=SCHEDULES[s.lr_scheduler_type],  # type: ignore[arg-type]
-            warmup=s.warmup,
-            clip=s.max_grad_norm,
-            weight_decay=s.weight_decay,
-            betas=(s.adam_beta1, s.adam_beta2),
-            optimizer=OPTIMIZERS[s.optim],  # type: ignore[arg-type]
-            seed=s.seed,
+            [task],
+            **_fit_settings(made),
             reference=reference,
-            follow=Follow(s.ref_model_sync_steps, s.ref_model_mixup_alpha) if s.sync_ref_model else None,
-            lora=_lora(made),
             checkpoint=run.scratch() / "fit",
-            every=every,
-            on_step=on_step,
-            micro_tokens=s.micro_tokens,
+            on_step=_watcher(made, run, evaluate, bar),
         )
     run.count("steps skipped", result.skipped)
     if scored:
@@ -150,6 +133,45 @@ def _weights(made: Ready, run: Run, folder: Path, look: Callable[..., Any], quie
         policy.module = result.adapter or policy.module  # LoRA: what is saved is the adapter
         policy.save(folder)
     write_text(folder / "README.md", card(made))
+
+
+def _fit_settings(made: Ready) -> dict[str, Any]:
+    """TRL's settings as those of `fit`."""
+    s = made.settings
+    return {
+        "steps": made.steps,
+        "lr": made.rate,
+        "schedule": SCHEDULES[s.lr_scheduler_type],
+        "warmup": s.warmup,
+        "clip": s.max_grad_norm,
+        "weight_decay": s.weight_decay,
+        "betas": (s.adam_beta1, s.adam_beta2),
+        "optimizer": OPTIMIZERS[s.optim],
+        "seed": s.seed,
+        "follow": Follow(s.ref_model_sync_steps, s.ref_model_mixup_alpha) if s.sync_ref_model else None,
+        "lora": _lora(made),
+        "every": -(-s.save_steps // s.logging_steps) * s.logging_steps,  # where a line of numbers ends
+        "micro_tokens": s.micro_tokens,
+    }
+
+
+def _watcher(
+    made: Ready, run: Run, evaluate: Callable[[], list[dict[str, float]]] | None, bar: Any
+) -> Callable[[dict[str, float]], None]:
+    """What is done after every step: a line of numbers, an evaluation where it is time, progress."""
+    note = _logger(made, run)
+    per_token = made.needs.average == "per_token"
+
+    def on_step(numbers: dict[str, float]) -> None:
+        note(numbers)
+        step = int(numbers["step"])
+        if evaluate and step % _eval_every(made) == 0 and step < made.steps:
+            found = estimates(evaluate(), made.clusters, per_token=per_token)
+            run.metrics(step=step, **flat(found))
+        bar.tick()
+        bar.note(f"loss {numbers['loss']:.3f}")
+
+    return on_step
 
 
 def opened(made: Ready, folder: Path | None = None, *, adapter: Path | None = None) -> Any:
@@ -254,54 +276,3 @@ def _rows(made: Ready) -> list[Row]:
 
 def _identity(name: str) -> Path | str:
     return Path(name) if name and is_local(name) else name
-
-
-def _plain(change: Change) -> dict[str, Any]:
-    return {
-        "name": change.name,
-        "before": change.before.to_dict(),
-        "after": change.after.to_dict(),
-        "difference": change.difference.to_dict(),
-    }
-
-
-def card(made: Ready) -> str:
-    """The model card: from what it was made, and how."""
-    s = made.settings
-    chosen = {**made.needs.settings, **s.objective_settings}
-    lines = [
-        "---",
-        f"base_model: {made.look.name}",
-        "tags: [truenorth, " + s.objective.rpartition(":")[2] + "]",
-        "---",
-        "",
-        f"# {made.look.name}, trained with {s.objective}",
-        "",
-        f"{made.steps:,} steps of {s.batch} of {len(made.train.encoded):,} rows ({made.train.kind}), "
-        f"learning rate {made.rate:.2g}, seed {s.seed}"
-        + (f", adapters of rank {s.lora_r}" if s.use_peft else "")
-        + ".",
-        "",
-        *(f"- {name}: {value}" for name, value in chosen.items()),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def table(found: Sequence[Change]) -> Any:
-    """Before and after, for the console."""
-    from rich.table import Table
-
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for title in ("evaluation", "before", "after", "change", "95% interval", "p"):
-        made.add_column(title, no_wrap=True)
-    for c in found:
-        d = c.difference
-        made.add_row(
-            c.name,
-            f"{c.before.mean:.3f}",
-            f"{c.after.mean:.3f}",
-            f"{d.difference:+.3f}",
-            f"{d.low:+.3f} to {d.high:+.3f}",
-            f"{d.p:.2g}",
-        )
-    return made

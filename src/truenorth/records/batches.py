@@ -27,8 +27,9 @@ WRITTEN = (".jsonl", ".ndjson", ".parquet", ".csv", ".tsv")
 
 
 def read_batches(path: str | Path, *, size: int = SIZE) -> Iterator[Table]:
-    """The rows of a file in batches of `size`, in order. JSONL, CSV and Parquet files are read as a stream, others
-    (JSON, Arrow) whole. A file without rows has no batches.
+    """The rows of a file in batches of at most `size`, in order; a file without rows has none.
+
+    JSONL, CSV and Parquet files are read as a stream, others (JSON, Arrow) whole.
 
     Raises:
         UserError: no such file, not readable, or a row that is not one, with its number.
@@ -50,8 +51,9 @@ def read_batches(path: str | Path, *, size: int = SIZE) -> Iterator[Table]:
 def _parquet(path: Path, size: int) -> Iterator[Table]:
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=size):
-                yield from_table(pa.Table.from_batches([batch]))
+            for group in range(file.num_row_groups):  # all at once, the whole file's buffers would stay
+                for batch in file.iter_batches(batch_size=size, row_groups=[group], use_threads=False):
+                    yield from_table(pa.Table.from_batches([batch]))
     except (pa.ArrowInvalid, OSError) as error:
         said = str(error).splitlines()[0]
         raise UserError(f"not readable ({said})", where=str(path), fix="is it whole?") from error

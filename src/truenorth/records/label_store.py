@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from truenorth.base import UserError
-from truenorth.records.labels import Annotations, Label, Task, check_label, holding
+from truenorth.records.labels import Annotations, Gold, Label, Task, check_label, holding
 from truenorth.records.types import Row, Source
 
 APPLICATION = 0x544E4C42  # "TNLB", in the file's header: these are our labels and nobody else's tables
@@ -19,6 +19,7 @@ VERSION = 1
 TABLES = """
 CREATE TABLE answers (id TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE tasks (id TEXT PRIMARY KEY, prompt TEXT NOT NULL, answers TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE gold (task TEXT, kind TEXT, answer TEXT, value TEXT NOT NULL, PRIMARY KEY (task, kind, answer));
 CREATE TABLE events (
   id INTEGER PRIMARY KEY AUTOINCREMENT, annotator TEXT NOT NULL, task TEXT NOT NULL, kind TEXT NOT NULL,
   value TEXT NOT NULL, answer TEXT NOT NULL, principle TEXT NOT NULL, constitution TEXT NOT NULL,
@@ -43,7 +44,8 @@ class LabelStore:
             raise UserError("no labels yet", where=str(path), fix="truenorth annotate makes some")
         self._labels: list[Label] = []
         self._undone: set[int] = set()
-        self._read = 0  # the last event that is in the two above
+        self._holding: list[Label] | None = []
+        self.last = 0  # the last entry that was read: it is in the three above
         with self._errors("open"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
@@ -59,6 +61,12 @@ class LabelStore:
             self._db.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", rows)
             self._db.executemany("INSERT OR IGNORE INTO tasks VALUES (?, ?, ?)", kept)
 
+    def add_gold(self, known: Iterable[Gold]) -> None:
+        """Keep what is known of tasks that look like any other. Their labels tell of people, not of answers."""
+        rows = [(g.task, g.kind, g.answer, json.dumps(g.value)) for g in known]
+        with self._errors("store gold"), self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO gold VALUES (?, ?, ?, ?)", rows)
+
     def add(self, *labels: Label) -> list[Label]:
         """Store labels in one transaction; returns them with their numbers.
 
@@ -70,11 +78,15 @@ class LabelStore:
         with self._errors("store a label"), self._transaction():
             return [label._replace(id=self._insert(label, None)) for label in checked]
 
-    def undo(self, annotator: str, *, made: str = "") -> Label | None:
-        """Take back the last label of this person that still stands; None where there is none."""
+    def undo(
+        self, annotator: str, *, among: Callable[[Label], bool] = lambda label: True, made: str = ""
+    ) -> Label | None:
+        """Take back the last label of this person that still stands (and is `among` those meant), or None."""
         with self._errors("undo"), self._transaction():
             self._catch_up()
-            mine = [x for x in self._labels if x.annotator == annotator and x.id not in self._undone]
+            mine = [
+                x for x in self._labels if x.annotator == annotator and x.id not in self._undone and among(x)
+            ]
             if not mine:
                 return None
             self._insert(mine[-1]._replace(made=made), mine[-1].id)
@@ -84,16 +96,28 @@ class LabelStore:
         found = self._db.execute("SELECT id, prompt, answers FROM tasks ORDER BY id").fetchall()
         return {i: Task(i, json.loads(prompt), tuple(json.loads(ids))) for i, prompt, ids in found}
 
+    def gold(self) -> list[Gold]:
+        found = self._db.execute(
+            "SELECT task, kind, value, answer FROM gold ORDER BY task, kind, answer"
+        ).fetchall()
+        return [Gold(task, kind, json.loads(value), answer) for task, kind, value, answer in found]
+
     def labels(self) -> list[Label]:
-        """The labels that hold, in the order in which they were made."""
+        """The labels that hold, those of gold tasks among them, in the order in which they were made."""
         self._catch_up()
-        return holding(self._labels, self._undone)
+        if self._holding is None:
+            self._holding = holding(self._labels, self._undone)
+        return list(self._holding)
 
     def annotations(self) -> Annotations:
-        """Everything, for reading."""
+        """Everything but gold tasks, for reading."""
         found = self._db.execute("SELECT row FROM answers ORDER BY id").fetchall()
         rows = [_row(json.loads(text)) for (text,) in found]
-        return Annotations(self.tasks(), {row.id: row for row in rows}, tuple(self.labels()))
+        known = {gold.task for gold in self.gold()}
+        tasks = {i: task for i, task in self.tasks().items() if i not in known}
+        return Annotations(
+            tasks, {row.id: row for row in rows}, tuple(x for x in self.labels() if x.task not in known)
+        )
 
     def close(self) -> None:
         self._db.close()
@@ -136,10 +160,10 @@ class LabelStore:
     def _catch_up(self) -> None:
         """Read what was added since the last time, by whichever process."""
         fresh = self._db.execute(
-            f"SELECT id, undoes, {', '.join(FIELDS)} FROM events WHERE id > ? ORDER BY id", [self._read]
+            f"SELECT id, undoes, {', '.join(FIELDS)} FROM events WHERE id > ? ORDER BY id", [self.last]
         ).fetchall()
         for number, undoes, *values in fresh:
-            self._read = number
+            self.last, self._holding = number, None
             if undoes is not None:
                 self._undone.add(undoes)
             else:

@@ -59,8 +59,17 @@ class Label(NamedTuple):
         return (self.annotator, self.task, self.answer, self.kind, self.principle)
 
 
+class Gold(NamedTuple):
+    """What is known to be right of a task: the value of a label of this kind (see `Label.value`)."""
+
+    task: str
+    kind: Kind
+    value: Any
+    answer: str = ""
+
+
 class Annotations(NamedTuple):
-    """Tasks, their answers, and the labels that hold, in the order in which they were made."""
+    """Tasks, their answers, and the labels that hold, in the order in which they were made. No gold tasks."""
 
     tasks: Mapping[str, Task]
     answers: Mapping[str, Row]

@@ -36,14 +36,15 @@ async function send(path, body) {
   const options = body
     ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }
     : {};
+  const failed = body ? "Not kept" : "Cannot go on";
   let reply;
   try {
     reply = await fetch(path, options);
   } catch (_) {
-    throw new Error("Not kept: the server does not answer. Is it still running? Press the key again.");
+    throw new Error(`${failed}: the server does not answer. Is it still running? Press the key again.`);
   }
   const found = await reply.json().catch(() => ({ error: `the server said ${reply.status}` }));
-  if (!reply.ok) throw new Error(`Not kept: ${found.error}`);
+  if (!reply.ok) throw new Error(`${failed}: ${found.error}`);
   return found;
 }
 
@@ -71,6 +72,7 @@ function mark(kind, value, answer) {
     const found = await send("/api/label", { annotator, ask, task: task.task, kind, value, answer, seconds });
     writing = null;
     say("kept");
+    teach(found.lesson);
     if (isDone(found.task)) return fetchNext();
     const here = focus;
     show(found.task, found.state, true);
@@ -121,6 +123,12 @@ function say(text, bad = false) {
   $("said").classList.toggle("bad", bad);
 }
 
+function teach(lesson) {
+  $("lesson").hidden = !lesson;
+  $("lesson").className = lesson?.right ? "good" : "bad";
+  if (lesson) $("lesson").textContent = (lesson.right ? "Right: " : "Known to be otherwise: ") + lesson.says;
+}
+
 function show(found, state, same = false) {
   task = found;
   const p = state.total ? state.done / state.total : 0;
@@ -129,7 +137,11 @@ function show(found, state, same = false) {
   $("agreement").textContent = agreementTold(state.agreement);
   $("task").hidden = !task;
   $("finished").hidden = !!task;
-  $("spent").textContent = `${state.done} of ${state.total} tasks. Agreement so far: ${agreementTold(state.agreement)}.`;
+  const practice = state.practice;
+  $("end").textContent = practice?.failed ? "The practice was not passed." : "All done. Thank you.";
+  if (practice && practice.done < practice.of) $("count").textContent = `practice, ${practice.done} of ${practice.of}`;
+  if (practice?.failed) $("spent").textContent = `${practice.right} of ${practice.of} were right; ${practice.needed} are needed. Please ask whoever sent you here.`;
+  else $("spent").textContent = `${state.done} of ${state.total} tasks. So far: ${agreementTold(state.agreement)}.`;
   keys();
   if (!task) return;
   if (!same) {
@@ -148,8 +160,8 @@ const two = (x) => x.toFixed(2).replace("-", "−");
 function agreementTold(a) {
   if (!a.items) return a.people > 1 ? "no answer in common yet" : "nobody else so far";
   const alpha = a.alpha.mean === null ? "–" : two(a.alpha.mean);
-  const between = a.alpha.mean === null ? "" : ` (${two(a.alpha.low)} to ${two(a.alpha.high)})`;
-  const items = ask === "rank" ? "pairs" : "answers";
+  const between = a.alpha.mean === null ? "" : ` (${two(Math.max(-1, a.alpha.low))} to ${two(a.alpha.high)})`;
+  const items = (ask === "rank" ? "pair" : "answer") + (a.items === 1 ? "" : "s");
   return `agreement α ${alpha}${between}, same ${Math.round(100 * a.same.mean)}% of ${a.items} ${items}, ${a.people} people`;
 }
 

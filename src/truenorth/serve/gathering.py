@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from truenorth.base import UserError, seed_of
 from truenorth.engine import View
 from truenorth.records import Row, Source
-from truenorth.records.labels import Task
+from truenorth.records.labels import Gold, Task
 from truenorth.records.tables import read_rows
 from truenorth.records.trl import prompt_of
 
@@ -19,12 +19,20 @@ COLUMNS = "prompt and completion (one answer a row), completions (a list), or ch
 
 
 class Work(NamedTuple):
-    """Tasks, the rows of their answers by id, and how many prompts and answers were left out."""
+    """Tasks, the rows of their answers by id, how many prompts and answers there were to draw from, and what is
+    known of those tasks that are gold."""
 
     tasks: list[Task]
     answers: dict[str, Row]
     prompts: int
     rows: int
+    gold: tuple[Gold, ...] = ()
+
+    def with_gold(self, other: Work) -> Work:
+        """These tasks with another's gold ones among them."""
+        mine = {task.id for task in other.tasks}
+        tasks = [task for task in self.tasks if task.id not in mine] + other.tasks
+        return Work(tasks, self.answers | other.answers, self.prompts, self.rows, other.gold)
 
 
 def gather(
@@ -61,6 +69,32 @@ def gather(
         tasks.append(Task.of(chosen[0].data["prompt"], [row.id for row in chosen]))
         kept |= {row.id: row for row in chosen}
     return Work(tasks, kept, len(groups), len(rows))
+
+
+def gather_gold(path: Path) -> Work:
+    """Tasks whose right answer is known: rows with `label` (good or not), or `chosen` and `rejected`.
+
+    Raises:
+        UserError: no such file, or a row from which nothing is known.
+    """
+    found = gather(path, limit=10**9, answers=9)
+    place = {(_key(row.data["prompt"]), row.data["completion"]): row.id for row in found.answers.values()}
+    of = {answer: task.id for task in found.tasks for answer in task.answers}
+    gold = []
+    for number, row in enumerate(read_rows(path), start=1):
+        key = _key(_plain(prompt_of(row)))
+        texts = [_text(row[k]) for k in ("completion", "chosen", "rejected") if k in row]
+        ids = [place[key, text] for text in texts if (key, text) in place]
+        if "label" in row and len(ids) == 1:
+            gold.append(Gold(of[ids[0]], "approve", float(row["label"]) > 0.5, ids[0]))
+        elif len(ids) == 2:
+            gold.append(Gold(of[ids[0]], "rank", [[ids[0]], [ids[1]]]))
+        else:
+            expected = "prompt, completion and label, or prompt, chosen and rejected"
+            raise UserError(
+                "nothing is known from this row", where=f"{path}, row {number}", expected=expected
+            )
+    return found._replace(gold=tuple(gold))
 
 
 def choose(rows: Sequence[Row], most: int, chance: random.Random) -> list[Row]:
@@ -138,12 +172,14 @@ def _is_answer(data: Mapping[str, Any]) -> bool:
 
 
 def _answer(prompt: Any, said: Any, source: Source, row_id: str = "") -> Row:
-    plain = (
-        [{"role": m["role"], "content": m["content"]} for m in prompt]
-        if not isinstance(prompt, str)
-        else prompt
+    return Row({"prompt": _plain(prompt), "completion": _text(said)}, source, id=row_id)
+
+
+def _plain(prompt: Any) -> Any:
+    """A prompt without what tables add to its turns."""
+    return (
+        prompt if isinstance(prompt, str) else [{"role": m["role"], "content": m["content"]} for m in prompt]
     )
-    return Row({"prompt": plain, "completion": _text(said)}, source, id=row_id)
 
 
 def _text(said: Any) -> str:

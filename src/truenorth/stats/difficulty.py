@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from truenorth.stats.estimate import Floats, values_of
+from truenorth.stats.estimate import Clusters, Estimate, Floats, codes_of, from_spread, spread, values_of
 from truenorth.stats.length_control import RIDGE, fit
 
 
@@ -71,17 +71,21 @@ def length_effect(
     style: Sequence[ArrayLike],
     hard: Sequence[ArrayLike],
     group: Sequence[str],
-) -> float:
+    *,
+    clusters: Sequence[Clusters] | None = None,
+    level: float = 0.95,
+) -> Estimate:
     """What length is worth in log-odds, from models that were told to be brief and to be wordy.
 
-    Such versions of one model know the same, so that one strength is fitted for both and length must explain what
-    differs. It is the place of the two gamed baselines in AlpacaEval 2, for data that has none. Pass it as
+    Such versions of one model know the same, so one strength is fitted for both and length must explain what
+    differs. It takes the place of the two gamed baselines in AlpacaEval 2, for data that has none. Pass its mean as
     `towards={"length": ...}` of `controlled`.
 
     Args:
         preference, style, hard: of each version, (n,): preferences in [0, 1], its length feature, and the
             difficulties of the same instructions.
         group: the model that each is a version of.
+        clusters: of each version, one label a preference, the same for the same instruction.
 
     Raises:
         ValueError: no model has two versions.
@@ -94,9 +98,15 @@ def length_effect(
         won.append(values_of(y))
         same_NG = np.tile([float(name == one) for one in names], (len(won[-1]), 1))
         rows.append(np.column_stack([values_of(f), values_of(h), same_NG]))
-    x_NF = np.concatenate(rows)
+    x_NF, y_N = np.concatenate(rows), np.concatenate(won)
     ridge_F = np.full(x_NF.shape[1], RIDGE)
-    return float(fit(x_NF, np.concatenate(won), ridge_F, np.zeros_like(ridge_F))[0])
+    weight_F = fit(x_NF, y_N, ridge_F, np.zeros_like(ridge_F))
+    p_N = special.expit(x_NF @ weight_F)
+    bend_FF = (x_NF * (p_N * (1 - p_N))[:, None]).T @ x_NF + np.diag(ridge_F)
+    pull_N = len(y_N) * ((y_N - p_N)[:, None] * x_NF) @ np.linalg.solve(bend_FF, np.eye(len(bend_FF))[0])
+    labels = None if clusters is None else [label for one in clusters for label in one]
+    found = spread(weight_F[0] + pull_N, codes=codes_of(labels, len(y_N)))
+    return from_spread(found._replace(mean=float(weight_F[0])), n=len(y_N), level=level)
 
 
 def difficulties_given(

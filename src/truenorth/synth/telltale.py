@@ -39,8 +39,7 @@ def telltale(rows: Sequence[Row], *, folds: int = 5, shown: int = 8, seed: int =
         raise UserError(
             f"{len(rows)} rows, {folds} folds", where="telltale", expected="2 folds, and a row for each"
         )
-    sides = [(answer_text(row.data["chosen"]), answer_text(row.data["rejected"])) for row in rows]
-    said = [(words(one), words(other)) for one, other in sides]
+    said = [(_words(row, "chosen"), _words(row, "rejected")) for row in rows]
     order = sorted(range(len(rows)), key=lambda i: seed_of("telltale", seed, rows[i].id, i))
     right: list[float] = []
     for fold in range(folds):
@@ -52,6 +51,10 @@ def telltale(rows: Sequence[Row], *, folds: int = 5, shown: int = 8, seed: int =
     odds = log_odds(said)
     ranked = sorted(odds, key=lambda word: (-odds[word], word))
     return Telltale(mean(right), ranked[:shown], ranked[::-1][:shown])
+
+
+def _words(row: Row, side: str) -> list[str]:
+    return words(answer_text(row.data[side]))
 
 
 def log_odds(pairs: Sequence[tuple[list[str], list[str]]]) -> dict[str, float]:

@@ -8,12 +8,22 @@ LOGIC = "it matches a teacher's distributions over the whole vocabulary, not the
 
 
 def dckd(
-    policy: Pair, reference: Pair, kl: Pair, *, sft: float = 1.0, chosen: float = 1.0, rejected: float = 1.0
+    policy: Pair,
+    reference: Pair,
+    kl: Pair,
+    *,
+    sft: float = 1.0,
+    chosen: float = 1.0,
+    rejected: float = 1.0,
+    top_k: int = 0,
 ) -> Losses:
     """(B,) sft * NLL(chosen) + chosen * KL on chosen + rejected * KL on rejected, each per token, in nats.
 
-    The reference is the teacher; KL(teacher || student) is over the whole vocabulary (the paper keeps the
-    teacher's top words only).
+    The reference is the teacher; KL(teacher || student) is over the whole vocabulary.
+
+    Args:
+        top_k: above 0, over the teacher's likeliest words only, as the paper does; so many log-probs a token are kept
+            of the teacher, and its head is not run again. They are not scaled to sum to 1.
 
     Source: Gao et al. 2025 (arXiv:2502.17927); the teacher is a model after DPO.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from truenorth.recipes.run_work import Answers, Load, Verdicts, Work, judged, taken
+from truenorth.recipes.run_rows import judged, taken
+from truenorth.recipes.run_work import Answers, Load, Verdicts, Work
 from truenorth.recipes.settings import Settings
 from truenorth.synth import best_answers
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from truenorth.base import UserError
 from truenorth.judges.checks._text import applies
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Have, Load, Pairs, Prompts, Work, as_lesson, lacks_guidance, taken
+from truenorth.recipes.run_rows import as_lesson, taken
+from truenorth.recipes.run_work import Have, Load, Pairs, Prompts, Work, lacks_guidance
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row, prompt_text
 from truenorth.synth.contrast import Opposites

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from truenorth.base import UserError
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Answers, Have, Load, Prompts, Work, lacks_guidance, taken
+from truenorth.recipes.run_rows import taken
+from truenorth.recipes.run_work import Answers, Have, Load, Prompts, Work, lacks_guidance
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row, Source, as_messages
 from truenorth.synth.guided import guided as answered

@@ -7,7 +7,8 @@ from typing import cast
 
 from truenorth.base import UserError
 from truenorth.judges import Judge
-from truenorth.recipes.run_work import Answers, Load, Pairs, Work, as_lesson, concerned, kept_as_it_is, taken
+from truenorth.recipes.run_rows import as_lesson, concerned, kept_as_it_is, taken
+from truenorth.recipes.run_work import Answers, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import grouped
 from truenorth.synth.comparisons import Compares, pairs_from_comparisons
@@ -58,4 +59,4 @@ def forecast(
     only: tuple[str, ...] = (),
 ) -> Load:
     prompts = min(rows[0], settings.prompts)
-    return Load(0.5 * most * prompts, reads=2 * most * prompts)
+    return Load(0.25 * most * prompts, reads=2 * most * prompts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from truenorth.base import UserError
 from truenorth.models.protocol import Model
 from truenorth.recipes.run_work import Have, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
@@ -17,7 +18,11 @@ def prompts(model: Model, work: Work, *, n: int | None = None) -> Prompts:
     """
     settings = replace(work.settings, prompts=n or work.settings.prompts)
     found = work.job.prompts(model, settings, work.count)  # type: ignore[arg-type]
-    return found[: len(found) - settings.held_prompts]
+    left = len(found) - settings.held_prompts
+    if left < 1:
+        what = f"{len(found)} prompts, of which {settings.held_prompts} only watch the training"
+        raise UserError(what, where="step prompts", fix="give more, or --set held_prompts=N with a smaller N")
+    return found[:left]
 
 
 def forecast(rows: Sequence[float], settings: Settings, *, n: int | None = None) -> Load:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from truenorth.recipes.run_work import Answers, Load, Pairs, Work, as_lesson, taken
+from truenorth.recipes.run_rows import as_lesson, taken
+from truenorth.recipes.run_work import Answers, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row
 from truenorth.synth.strength import pairs_from_strength
@@ -28,4 +29,4 @@ def _setup(rows: Sequence[Row], name: str) -> list[Row]:
 
 
 def forecast(rows: Sequence[float], settings: Settings, *, ratio: float = 0.0) -> Load:
-    return Load(0.9 * min(settings.prompts, *rows))
+    return Load(0.9 * rows[0] * rows[1] / settings.prompts)  # each of one side with each of the other

@@ -6,18 +6,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from truenorth.judges.checks._text import first_match
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Answers, Load, Pairs, Work, as_lesson, concerned, kept_as_it_is
+from truenorth.recipes.run_rows import as_lesson, concerned, kept_as_it_is
+from truenorth.recipes.run_work import Answers, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import PLAIN, grouped, revised
 from truenorth.records import Row, Source
+
+FINE = (r"\bnothing is wrong\b", r"\bdoes(?: not|n['’]t) break\b", r"\bno (?:fault|problem|issue)s?\b")
 
 
 def revisions(
     answers: Answers, model: Model, work: Work, *, rounds: int = 1, only: tuple[str, ...] = ()
 ) -> Pairs:
     """The likeliest answer to each prompt with its revision: pairs to imitate or to prefer; an answer that stayed
-    as it was is one to keep.
+    as it was, or in which the critique finds no fault, is one to keep.
 
     Args:
         only: principles; answers to prompts that none of them speaks of are kept as they are.
@@ -30,7 +34,7 @@ def revisions(
     asked = [row for row in spoken if concerned(work, only, row.data["prompt"])]
     with work.progress("revisions", 2 * rounds * len(grouped(asked))) as tick:
         found = revised(model, asked, principles, work.job.templates, settings, tick=tick, count=work.count)
-    better = {row.source.parents[-1]: row for row in found}
+    better = {row.source.parents[-1]: row for row in found if not first_match(FINE, row.source.note)}
     rows = []
     for prompt_id, group in grouped(spoken).items():
         draft = max(group, key=lambda row: row.data.get("times", 1))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_work import Have, Load, Prompts, Work, fresh
+from truenorth.recipes.run_rows import fresh
+from truenorth.recipes.run_work import Have, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
 from truenorth.synth.self_instruct import self_instruct as grown
 

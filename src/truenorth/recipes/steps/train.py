@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from truenorth.base import UserError
+from truenorth.engine import Run
 from truenorth.judges import Judge
 from truenorth.models.local import LocalModel
 from truenorth.recipes.align import learnt
+from truenorth.recipes.run_budget import Clocked
 from truenorth.recipes.run_check import Bound
-from truenorth.recipes.run_work import Load, Rows, Work, as_lesson, changed, distinct, second_of
+from truenorth.recipes.run_rows import as_lesson, distinct
+from truenorth.recipes.run_work import Load, Rows, Work, changed, second_of
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.training import Watch
 from truenorth.recipes.training import objective as learned_with
@@ -65,7 +68,8 @@ def train(
     judges = second_of(work, judge)
     watch = Watch(distinct(work.watched(), rows), judges.proxy, judges.second, work.base)
     job = replace(work.job, settings=settings)
-    policy = learnt(job, work.run, model, lessons, watch, quiet=work.quiet)
+    run = cast(Run, Clocked(work.run, work.budget))
+    policy = learnt(job, run, model, lessons, watch, quiet=work.quiet)
     if settings.lora_rank:
         policy.module = policy.module.merge_and_unload()
     return policy

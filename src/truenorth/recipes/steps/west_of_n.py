@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from truenorth.recipes.run_work import Load, Pairs, Verdicts, Work, judged, taken
+from truenorth.recipes.run_rows import judged, taken
+from truenorth.recipes.run_work import Load, Pairs, Verdicts, Work
 from truenorth.recipes.settings import Settings
 from truenorth.synth import pairs_from_scores
 
