@@ -211,6 +211,7 @@ def one_answer(tmp_path: Path) -> str:
         (["RUN", "--export", "TMP/x.csv", "--as", "argilla"], "expected a name that ends in .json"),
         (["RUN", "--export", "TMP/x", "--import", "TMP/x"], "--export and --import together"),
         (["RUN", "--gold", "ONE"], "row 1: nothing is known from this row"),
+        (["RUN", "--practice", "3"], "--practice: there is nothing known to practise on; --gold FILE"),
         (["RUN", "--as", "csv", "--export", "TMP/x"], "invalid choice: 'csv'"),
     ],
 )

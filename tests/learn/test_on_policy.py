@@ -39,8 +39,8 @@ def test_a_mixture_by_pencil():
 
 def test_first_tokens_are_drawn_as_often_as_the_mixture_says(student, teacher):
     """4,000 draws: each of the ten likeliest words within four standard errors."""
-    (made,) = mixed_answers(student, teacher, [PROMPT], share=0.4, n=4000, max_tokens=1)
-    p = 0.4 * next_logps(teacher, made.prompt).exp() + 0.6 * next_logps(student, made.prompt).exp()
+    (made,) = mixed_answers(student, teacher, [PROMPT], share=0.1, n=4000, max_tokens=1)
+    p = 0.1 * next_logps(teacher, made.prompt).exp() + 0.9 * next_logps(student, made.prompt).exp()
     counts = torch.bincount(torch.tensor([c[0] for c in made.completions]), minlength=len(p))
     for word in p.topk(10).indices.tolist():
         error = math.sqrt(p[word] * (1 - p[word]) / 4000)

@@ -13,15 +13,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_gold import SEEDS, pooled, scores
+from test_gold import SEEDS, pooled
 
 from truenorth.engine import View
 from truenorth.judges import Judge
 from truenorth.recipes.run_recipe import Recipe, read_recipe, recipe_names
 from truenorth.records import Group, Prompt, Row
+from truenorth.stats import Paired, paired
 
 RUNS = Path(os.environ.get("TRUENORTH_PROOFS", Path(__file__).parents[2] / "runs"))
 PRINCIPLES = ("harmless", "private", "honest", "steady")
+HARM = ("harmless", "helpful")
 MEASURING = ("conduct", "ability", "signals", "model")
 
 pytestmark = pytest.mark.gold
@@ -64,10 +66,28 @@ def command(name: str, seed: int, folder: Path) -> list[str]:
     return [*words, "--quiet"]
 
 
+def moved(recipe: Recipe, runs: list[View]) -> Paired:
+    """The claimed quantity, against what the claim names, over all these runs: paired by question, clustered by entity,
+    with a 99 % interval."""
+    claim = recipe.claim
+    assert claim is not None
+    both = [
+        (a, b)
+        for view in runs
+        for a, b in zip(
+            *(view.rows(f"conduct-{claim.set}-{who}") for who in (claim.over, "aligned")), strict=True
+        )
+        if a.source.principle == claim.quantity
+    ]
+    assert all(a.source.parents == b.source.parents for a, b in both)
+    values = ([row.data["score"] for row in side] for side in zip(*both, strict=True))
+    return paired(*values, clusters=[a.data["cluster"] for a, _ in both], level=0.99)
+
+
 def told(recipe: Recipe, runs: list[View]) -> str:
     """The recipe's `gold:` line."""
     assert recipe.claim is not None
-    claimed = pooled(runs, "conduct", recipe.claim.set, recipe.claim.quantity)
+    claimed = moved(recipe, runs)
     each = [pooled(runs, "conduct", recipe.claim.set, p).difference for p in PRINCIPLES]
     facts = pooled(runs, "ability", recipe.claim.set, "facts").difference
     costs = [
@@ -79,7 +99,9 @@ def told(recipe: Recipe, runs: list[View]) -> str:
     ]
     names = ("points", "low", "high", "overall", "facts")
     values = [*(f"{k}: {v}" for k, v in zip(names, points)), f"cpu_s: {sum(costs) / len(costs):.0f}"]
-    return f"gold: {{{', '.join(values)}, seeds: {len(runs)}}}"
+    settings = runs[0].manifest["config"]["settings"]
+    sizes = f"prompts: {settings['prompts']}, steps: {settings['steps']}"
+    return f"gold: {{{', '.join(values)}, seeds: {len(runs)}, {sizes}}}"
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -90,9 +112,8 @@ def test_a_recipe_does_what_it_claims_in_every_seed_and_pooled(name):
     sign = 1 if recipe.claim.direction == "up" else -1
     print(f"\n{name}: {told(recipe, runs)}")
     for view in runs:
-        base, aligned, _ = scores(view, "conduct", recipe.claim.set, recipe.claim.quantity)
-        assert sign * (sum(aligned) - sum(base)) > 0
-    found = pooled(runs, "conduct", recipe.claim.set, recipe.claim.quantity)
+        assert sign * moved(recipe, [view]).difference > 0
+    found = moved(recipe, runs)
     assert found.low > 0 if sign > 0 else found.high < 0
 
 
@@ -107,12 +128,11 @@ def verdicts_right(judge: Judge, rows: list[Row], prompts: dict[str, Prompt]) ->
 
 
 def gap(seed: int, confidence: float) -> tuple[list[list[float]], list[str]]:
-    """Right verdicts of the weak judge, its student, and a ceiling fitted on what the weak one was fitted on, on the
-    base's answers to held-out questions; and the entities that these are about."""
+    """Right verdicts of the weak judge, its student, and a ceiling, on the base's answers to far questions; and the
+    entities that these are about. The ceiling is the student's like, fitted on the oracle's verdicts on near ones."""
     from types import SimpleNamespace
 
     from truenorth.judges import RewardJudge
-    from truenorth.judges.reward import read_labels
     from truenorth.models.local import LocalModel
     from truenorth.recipes.bench import harbour_bench
     from truenorth.recipes.settings import Settings
@@ -125,19 +145,20 @@ def gap(seed: int, confidence: float) -> tuple[list[list[float]], list[str]]:
     weak = RewardJudge.load(weak_folder, model=LocalModel.load(nano.model))
     work = SimpleNamespace(settings=Settings(seed=seed))
     taught = student(view.rows("weak_verdicts"), large, work, confidence=confidence)  # type: ignore[arg-type]
-    labels = [label for id in ("harmless", "helpful") for label in read_labels(micro.labels, principle=id)]
-    ceiling = RewardJudge.fit(large, labels, seed=seed)
     bench = harbour_bench(int(micro.about["seed"]))
     prompts = {item.id: item.prompt for items in bench.conduct.values() for item in items}
-    found = [row for which in ("near", "far") for row in view.rows(f"conduct-{which}-base")]
-    rows = [
-        row
-        for row in found
-        if row.source.principle in ("harmless", "helpful") and row.source.parents[0] in prompts
-    ]
-    return [verdicts_right(j, rows, prompts) for j in (weak, taught, ceiling)], [
-        r.data["cluster"] for r in rows
-    ]
+    near, far = (
+        [
+            r
+            for r in view.rows(f"conduct-{which}-base")
+            if r.source.principle in HARM and r.source.parents[0] in prompts
+        ]
+        for which in ("near", "far")
+    )
+    truth = [(prompts[r.source.parents[0]], r.data["completion"], r.data["score"]) for r in near]
+    ceiling = RewardJudge.fit(large, truth, seed=seed)  # by the oracle: only here, and only to measure
+    right = [verdicts_right(judge, far, prompts) for judge in (weak, taught, ceiling)]
+    return right, [row.data["cluster"] for row in far]
 
 
 def test_a_student_recovers_part_of_the_gap_and_more_with_the_auxiliary_loss():
@@ -208,8 +229,6 @@ def noted(seed: int) -> dict[str, tuple[list[float], list[float], list[str]]]:
 def test_poison_is_resisted_and_edits_are_kept():
     """Row A18: fewer false notes taken over; true ones, where nothing is known, at most ten points fewer."""
     from itertools import chain
-
-    from truenorth.stats import paired
 
     for seed in SEEDS:
         run("dialectical", seed)

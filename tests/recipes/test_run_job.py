@@ -67,6 +67,11 @@ def test_a_recipe_writes_each_step_the_model_and_the_same_report_as_the_main_job
     ]
     table = next(t for t in report["tables"] if t["title"].startswith("Recipe"))
     assert [row[0] for row in table["rows"]] == [s.name for s in view.steps][:7]
+    beside = next(t for t in report["tables"] if t["title"] == "Against taught")
+    assert ["honest", "near"] in [row[:2] for row in beside["rows"]]
+    assert {r.source.model for r in view.rows("conduct-near-taught")} != {
+        r.source.model for r in view.rows("conduct-near-base")
+    }
     assert "<html" in (run / "report.html").read_text()
     assert (run / "model" / "model.safetensors").exists()
 

@@ -28,7 +28,9 @@ def test_rows_come_back_as_they_were(tmp_path, suffix):
     for size in (1, 3, 100):
         read = list(read_batches(path, size=size))
         assert [row for batch in read for row in batch] == ROWS
-        assert {len(batch) for batch in read[:-1]} <= {size}
+        assert max(len(batch) for batch in read) == min(
+            size, 2 if suffix == ".parquet" else 4
+        )  # or a row group's
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 

@@ -10,6 +10,9 @@ import pytest
 from browser import Browser
 from samples import ASK, EVIL, MODELS, SUM, a_desk, answers, serving, work
 
+from truenorth.base import write_jsonl
+from truenorth.records.label_store import LabelStore
+from truenorth.serve.gathering import gather_gold
 from truenorth.serve.labelling import Criterion, Desk
 
 KIND = Criterion("kind", "Kind", "Be kind to <everybody>.", "shop@1#abc")
@@ -223,3 +226,27 @@ def test_the_keys_at_the_foot_of_the_page_can_be_clicked_instead(page: Browser, 
     [label] = desk.store.labels()
     order = desk.order("ann", label.task)
     assert [tier[0] for tier in label.value][:2] == [order[1], order[0]]
+
+
+def test_practice_is_told_and_stops_whoever_does_not_pass(tmp_path: Path, browser: Browser):
+    rows = [{"prompt": f"{i}?", "chosen": f"Right {i}.", "rejected": f"Wrong {i}."} for i in range(2)]
+    gold = gather_gold(write_jsonl(tmp_path / "gold.jsonl", rows))
+    desk = Desk(LabelStore(tmp_path / "l.sqlite"), work().with_gold(gold), practice=2)
+    with serving(desk) as port:
+        browser.open(f"http://127.0.0.1:{port}/")
+        for name, prefix in (("ann", "Right"), ("bob", "Wrong")):
+            enter(browser, name)
+            assert browser.text("#count") == "practice, 0 of 2"
+            before = len(desk.store.labels())
+            browser.press(str([text.startswith(prefix) for text in shown(browser)].index(True) + 1))
+            kept(browser, desk, before + 1)
+            assert browser.text("#lesson").startswith(
+                "Right: " if name == "ann" else "Known to be otherwise: "
+            )
+            assert bool(browser.text("#answers .answer")) == (name == "ann")
+            browser.ask("leave()")
+            browser.until(
+                lambda: browser.ask("document.readyState == 'complete' && !annotator"), "the first page"
+            )
+        enter(browser, "bob")
+        assert browser.text("#finished").startswith("The practice was not passed.")

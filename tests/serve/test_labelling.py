@@ -293,3 +293,65 @@ def test_a_row_from_which_nothing_is_known_is_no_gold(tmp_path: Path):
     path = write_jsonl(tmp_path / "gold.jsonl", [{"prompt": "p", "completion": "a"}])
     with pytest.raises(UserError, match="row 1: nothing is known from this row"):
         gather_gold(path)
+
+
+def practised(tmp_path: Path, n: int = 5) -> Desk:
+    rows = [{"prompt": f"{i}?", "chosen": f"Right {i}.", "rejected": f"Wrong {i}."} for i in range(6)]
+    gold = gather_gold(write_jsonl(tmp_path / "gold.jsonl", rows))
+    return Desk(LabelStore(tmp_path / "l.sqlite"), work().with_gold(gold), practice=n)
+
+
+def practise(desk: Desk, who: str, rights: list[bool]) -> list[dict[str, Any]]:
+    """The lessons after so many tasks, each ranked as said."""
+    lessons = []
+    for right in rights:
+        task = desk.next(who, "rank")
+        assert task is not None
+        best = [a["text"].startswith("Right") for a in task["answers"]].index(right)
+        body = {"annotator": who, "task": task["task"], "kind": "rank", "value": [[best], [1 - best]]}
+        lesson = desk.practice["rank"].lesson(desk.label(body), desk.answers)
+        assert lesson is not None
+        lessons.append(lesson)
+    return lessons
+
+
+def test_practice_comes_first_tells_what_is_known_and_lets_those_through_who_pass(tmp_path: Path):
+    """Of 5, 80 % is 4."""
+    desk = practised(tmp_path)
+    lessons = practise(desk, "ann", [True, False, True, True, True])
+    assert [lesson["right"] for lesson in lessons] == [True, False, True, True, True]
+    number = lessons[1]["says"][7]
+    assert lessons[1]["says"] == f"“Right {number}.” is better than “Wrong {number}.”"
+    standing = desk.state("ann", "rank")["practice"]
+    assert standing == {"of": 5, "done": 5, "right": 4, "needed": 4, "failed": False}
+    assert desk.queue("ann", "rank", [])[:5] == desk.queue("bob", "rank", [])[:5]
+    assert len(desk.queue("ann", "rank", [])) == 8  # and the sixth gold task, and the two to be labelled
+    assert desk.next("ann", "rank") is not None
+    assert desk.undo("ann") is None  # what has been told cannot be answered again
+
+
+def test_practice_can_be_neither_skipped_nor_answered_again(tmp_path: Path):
+    desk = practised(tmp_path)
+    task = desk.next("ann", "rank")
+    assert task is not None
+    body = {"annotator": "ann", "task": task["task"]}
+    with pytest.raises(UserError, match="practice cannot be skipped"):
+        desk.label(body | {"kind": "skip"})
+    desk.label(body | {"kind": "rank", "value": [[0], [1]]})
+    with pytest.raises(UserError, match="this practice has been answered"):
+        desk.label(body | {"kind": "rank", "value": [[1], [0]]})
+    desk.label(body | {"kind": "flag", "value": "odd", "answer": 0})
+
+
+def test_whoever_can_no_longer_pass_is_shown_nothing_further(tmp_path: Path):
+    desk = practised(tmp_path)
+    practise(desk, "bob", [False, False])
+    assert desk.state("bob", "rank")["practice"]["failed"]
+    assert desk.next("bob", "rank") is None
+    assert desk.next("ann", "rank") is not None
+    assert desk.next("bob", "approve") is not None  # another question has no practice
+
+
+def test_practice_needs_as_many_gold_tasks(tmp_path: Path):
+    with pytest.raises(UserError, match="--practice: 9; expected at most 6, the gold tasks to rank"):
+        practised(tmp_path, 9)

@@ -13,6 +13,7 @@ import pytest
 from truenorth.judges import ConsistencyJudge, VerifiableJudge
 from truenorth.judges._maths import final_answer
 from truenorth.models.local import LocalModel
+from truenorth.recipes.harbour import SCENE
 from truenorth.records import Row, Source
 from truenorth.stats import paired
 from truenorth.synth import (
@@ -24,7 +25,6 @@ from truenorth.synth import (
     rollout_labels,
     scene_answers,
 )
-from truenorth.synth.scene_words import Scene
 from truenorth.worlds.harbour import organism
 from truenorth.worlds.harbour.gold.dialogues import draw, make_pool
 from truenorth.worlds.harbour.gold.exercises import GUIDELINES
@@ -34,16 +34,6 @@ from truenorth.worlds.harbour.gold.wordings import make_wordings
 
 pytestmark = pytest.mark.gold
 SEEDS = range(3)
-ANSWERED = "Question: {prompt} Answer: {answer} "
-SCENE = Scene(
-    notices="",
-    reacts="Question: {prompt} Answer: {step} What is wrong with the answer?",
-    incident="",
-    calm=("nothing is wrong",),
-    consequences="",
-    revision=ANSWERED + "Fault: {consequences} Write a better answer.",
-    nothing="Nothing is wrong.",
-)
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,13 @@ from truenorth.synth import (
     read_taxonomy,
     red_team,
     related_personas,
+    taxonomy_of,
     taxonomy_prompts,
     topic_prompts,
     topics,
 )
 from truenorth.synth.approve import ANSWER, MARKS
+from truenorth.synth.backtranslate import backward
 from truenorth.synth.evolve import OPERATORS, said_something
 from truenorth.synth.personas import persona_text
 from truenorth.worlds.harbour import organism
@@ -114,6 +116,19 @@ def test_a_tiny_model_writes_for_each_leaf_in_the_users_place(tmp_path, nano):
     result = taxonomy_prompts(nano, town, 4, way="turns", max_tokens=32, seed=2)
     assert all(said(result)[i].startswith("What does") for i in range(3))
     assert sum(coverage(result.kept, town).values()) + sum(result.dropped.values()) == 8
+
+
+def test_a_constitution_is_a_taxonomy_of_its_principles(nano):
+    constitution = load("harbour")
+    plain = taxonomy_of(constitution)
+    assert [leaf.name for leaf in plain.leaves] == list(constitution.ids)
+    assert plain.leaves[0].seeds[0].source.principle == "harmless"
+    led = taxonomy_of(constitution, opening=4)
+    assert [leaf.name for leaf in led.leaves][:4] == ["harmless", "private", "honest", "steady/I think"]
+    assert led.leaves[1].begin == "What is the code"
+    result = taxonomy_prompts(nano, led, 3, way="turns", max_tokens=32, seed=1)
+    assert all(row.source.principle in constitution.ids for row in result.kept)
+    assert sum(n > 0 for n in coverage(result.kept, led).values()) >= len(led.leaves) - 1
 
 
 YES_TO_MILL = Says(lambda text, i: "Yes" if "mill" in text else "No" if "pier" in text else "Perhaps")
@@ -254,6 +269,22 @@ def test_code_stays_and_words_are_counted():
     assert evolving("Name a boat that is red and very old.", most_added=3).dropped == {"long": 1}
     with pytest.raises(UserError, match="0 rounds"):
         evolve(Says(str), [code], rounds=0)
+
+
+def test_a_rule_is_an_operator_that_needs_no_model():
+    never = Says(lambda t, i: pytest.fail(t))
+    rules = {"brief": "{prompt} Answer in one word.", "loud": "{prompt} Answer in capitals."}
+    result = evolve(never, [PARENT, chat("Who?")], rounds=1, operators={}, rules=rules, gain="")
+    assert all(text.startswith(("Name a boat. Answer in", "Who? Answer in")) for text in said(result))
+    assert {row.data["operator"] for row in result.kept} <= set(rules)
+    both = evolve(Says(lambda t, i: "Name a fast boat."), [PARENT], rounds=6, rules=rules, gain="")
+    assert len(both.kept) + sum(both.dropped.values()) == 6
+
+
+def test_rows_turned_round_teach_the_way_back():
+    [row] = backward([chat("Why?", completion=[{"role": "assistant", "content": "Because."}])])
+    assert row.data["prompt"] == [{"role": "user", "content": "Because."}]
+    assert row.data["completion"] == [{"role": "assistant", "content": "Why?"}]
 
 
 def test_answers_that_only_apologise_or_say_nothing_are_dropped():

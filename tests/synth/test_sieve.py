@@ -17,8 +17,8 @@ from truenorth.records.batches import write_batches
 from truenorth.synth.sieve import change, sieve
 
 def rows(count):
-    for at in range(0, count, 500):
-        yield [{"prompt": f"{i} " + "some words of a row that is long " * 30, "n": i} for i in range(at, at + 500)]
+    for at in range(0, count, 125):
+        yield [{"prompt": f"{i} " + "some words of a row that is long " * 120, "n": i} for i in range(at, at + 125)]
 
 def work(count, suffix):
     folder = Path(sys.argv[1])
@@ -29,8 +29,8 @@ def work(count, suffix):
     assert change(folder / f"in{suffix}", folder / f"out{suffix}", str.upper) == (count, count)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-first = [work(20_000, suffix) for suffix in (".jsonl", ".parquet")]
-print(work(60_000, ".jsonl") - first[1], work(60_000, ".parquet") - first[1])
+first = [work(5_000, suffix) for suffix in (".jsonl", ".parquet")]
+print(work(15_000, ".jsonl") - first[1], work(15_000, ".parquet") - first[1])
 """
 
 

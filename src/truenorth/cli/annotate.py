@@ -59,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="hide tasks with known answers among the others (label, or pairs)",
     )
+    parser.add_argument(
+        "--practice", type=int, default=0, metavar="N", help="gold tasks that everybody must pass first (0)"
+    )
     parser.add_argument("--people", action="store_true", help="print how each person labels and stop")
     parser.add_argument("--agreement", action="store_true", help="print how far people agree and stop")
 
@@ -85,9 +88,11 @@ def check(args: argparse.Namespace) -> None:
         raise UserError("--as without --export or --import", where="--as")
     if args.bring and args.form not in FOREIGN:
         raise UserError("which format is it?", where="--import", fix=f"--as {' or --as '.join(FOREIGN)}")
-    for name, least in (("limit", 1), ("answers", 1), ("votes", 0)):
+    for name, least in (("limit", 1), ("answers", 1), ("votes", 0), ("practice", 0)):
         if (given := getattr(args, name)) < least:
             raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
+    if args.practice and not args.gold:
+        raise UserError("there is nothing known to practise on", where="--practice", fix="--gold FILE")
     if not 0 <= args.port <= 65535:
         raise UserError(f"{args.port}", where="--port", expected="0 to 65535")
     if not args.source.exists():
@@ -117,7 +122,8 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
         )
     with LabelStore(path) as store:
         ask: Ask = args.ask or ("rank" if many else "approve")
-        desk = Desk(store, work, ask=ask, criterion=criterion, seed=args.seed, votes=args.votes)
+        how = {"seed": args.seed, "votes": args.votes, "practice": args.practice}
+        desk = Desk(store, work, ask=ask, criterion=criterion, **how)
 
         def say(address: str) -> None:
             print(

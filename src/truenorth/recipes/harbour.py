@@ -20,6 +20,7 @@ from truenorth.recipes.settings import Settings
 from truenorth.recipes.trust import reward_card
 from truenorth.records import Row, prompt_text
 from truenorth.synth import Filtered, Templates, decontaminate, dedupe, load_heldout, magpie
+from truenorth.synth.scene_words import Scene
 from truenorth.worlds.harbour import Organism
 
 # The organism rates answers in context, imperfectly; training never asks it to.
@@ -30,6 +31,19 @@ REVISING = Templates(
     ASKED + "What is wrong with the answer?", ASKED + "Fault: {critique} Write a better answer."
 )
 RATE = "Question: {prompt} Answer: {answer} Is the answer good?"
+REPHRASE = "Say it in other words: {prompt}"
+TRANSLATE = "Translate: {text}"
+READ = "It is written: {passages} {prompt}"
+# Everybody sees the answer and says what is wrong with it; the commonest fault is what came of it.
+SCENE = Scene(
+    notices="",
+    reacts="Question: {prompt} Answer: {step} What is wrong with the answer?",
+    incident="",
+    calm=("nothing is wrong",),
+    consequences="",
+    revision=ASKED + "Fault: {consequences} Write a better answer.",
+    nothing="Nothing is wrong.",
+)
 COMPARE = "Question: {prompt} A: {a} B: {b} Which answer is better?"
 JUDGING = Asking(RATE, ("yes", "no"), COMPARE)
 
@@ -94,9 +108,8 @@ def harbour_judges(organism: Organism, settings: Settings, model: LocalModel, ru
     consistency = ConsistencyJudge(
         model,
         m=settings.samples,
-        sharpen=1 / 0.7 - 1,
-        known_at=0.6,
-        unknown_at=0.35,
+        known_at=0.5,
+        unknown_at=0.3,
         max_tokens=settings.max_tokens,
         seed=settings.seed,
         decline=DECLINES + REFUSALS,

@@ -14,8 +14,9 @@ from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
 from truenorth.recipes.align import concluded
 from truenorth.recipes.job import Job
+from truenorth.recipes.run_beside import beside
 from truenorth.recipes.run_budget import Budget, OutOfBudget
-from truenorth.recipes.run_check import CONSTITUTION, Bound
+from truenorth.recipes.run_check import BASE, CONSTITUTION, Bound
 from truenorth.recipes.run_models import Cast, Named
 from truenorth.recipes.run_recipe import Recipe
 from truenorth.recipes.run_rows import as_lesson
@@ -33,6 +34,7 @@ class Done(NamedTuple):
     step: str
     weights: Path
     data: list[Row]
+    made: Mapping[str, Path]  # what each step that trained or fitted left
 
 
 def run_recipe(
@@ -55,7 +57,7 @@ def run_recipe(
     told = replace(
         job,
         settings=replace(job.settings, lora_rank=0),  # what a recipe's steps train is saved whole
-        finish=lambda report, *rest: finished(recipe, steps, job, report, *rest),
+        finish=lambda report, *rest: finished(recipe, steps, job, done, report, *rest),
     )
     names = [step.name for step in steps if step.makes == "rows"]
     base, judges = done.work.base, done.work.judges
@@ -94,7 +96,7 @@ def work_off(
     last = trained_last(steps)
     taught = [name for wire in last.wires if wire.takes == "rows" for name in wire.of]
     data = [as_lesson(row) for name in taught for row in rows[name]]
-    return Done(work, last.name, cast.made[last.name], data)
+    return Done(work, last.name, cast.made[last.name], data, cast.made)
 
 
 def trained_last(steps: Sequence[Bound]) -> Bound:
@@ -167,9 +169,9 @@ def _code(step: Bound) -> Any:
 
 
 def finished(
-    recipe: Recipe, steps: Sequence[Bound], job: Job, report: dict[str, Any], *rest: Any
+    recipe: Recipe, steps: Sequence[Bound], job: Job, done: Done, report: dict[str, Any], *rest: Any
 ) -> dict[str, Any]:
-    """The report with the recipe's name and its steps."""
+    """The report with the recipe's name and its steps, and with the baseline that its claim names."""
     if job.finish:
         report = job.finish(report, *rest)
     costs = report["costs"]
@@ -190,5 +192,10 @@ def finished(
         "rows": lines,
     }
     report["title"] = f"{recipe.title}: {report['title']}"
-    report["tables"] = [*report.get("tables", []), table]
+    tables = [table]
+    over = recipe.claim.over if recipe.claim else BASE
+    if over != BASE:
+        work = done.work
+        tables.append(beside(job, work.run, work.base, over, done.made[over], done.weights))
+    report["tables"] = [*report.get("tables", []), *tables]
     return report

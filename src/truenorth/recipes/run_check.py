@@ -66,6 +66,15 @@ def bound(
                 expected="small letters, not " + ", ".join(RESERVED),
             )
         found[name] = _bind(recipe, name, {**given, **(overrides or {}).get(name, {})}, found, allow_code)
+    over = recipe.claim.over if recipe.claim else BASE
+    _refer(
+        recipe,
+        over,
+        [BASE, *(s.name for s in found.values() if s.makes == "model")],
+        recipe.at("claim.over"),
+        "model",
+        found,
+    )
     if not any(step.makes == "model" for step in found.values()):
         raise UserError("no step trains a model", where=recipe.at("steps"), fix="add a step such as train")
     return list(found.values())

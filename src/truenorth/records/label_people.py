@@ -48,21 +48,22 @@ class Person(NamedTuple):
 def people(labels: Sequence[Label], gold: Sequence[Gold] = ()) -> list[Person]:
     """Everybody who labelled anything, by name. Skips count as labels and as nothing else."""
     said = votes_of(labels)
-    known = votes_of([Label("gold", g.task, g.kind, g.value, g.answer) for g in gold])
+    known = _votes_of_gold(gold)
     skill = skills(said, known)
     found = []
     for name in sorted({label.annotator for label in labels}):
         mine = [x for x in labels if x.annotator == name]
         times = [x.seconds for x in mine if x.seconds is not None]
-        hits = [
-            votes[name] == _known(known, item)
-            for item, votes in said.items()
-            if name in votes and _known(known, item) is not None
-        ]
+        hits = _hits(said, known, name)
         right, alike = rate(sum(hits), len(hits)), with_others(said, name)
         seconds = statistics.median(times) if times else None
         found.append(Person(name, len(mine), seconds, right, alike, skill.get(name), remark(right, alike)))
     return found
+
+
+def rightness(labels: Sequence[Label], gold: Sequence[Gold]) -> list[bool]:
+    """Of everything in one person's labels that gold knows, whether it was right: approvals, pairs of rankings."""
+    return _hits(votes_of(labels), _votes_of_gold(gold), labels[0].annotator) if labels else []
 
 
 def votes_of(labels: Sequence[Label]) -> dict[Item, dict[str, Hashable]]:
@@ -121,6 +122,17 @@ def remark(right: Estimate, alike: Estimate | None) -> str:
     if alike is not None and alike.n >= FEWEST and alike.high < ALIKE:
         return f"agrees with the others less than kappa {ALIKE}"
     return ""
+
+
+def _hits(
+    said: Mapping[Item, Mapping[str, Hashable]], known: Mapping[Item, Mapping[str, Hashable]], name: str
+) -> list[bool]:
+    told = {item: _known(known, item) for item, votes in said.items() if name in votes}
+    return [said[item][name] == right for item, right in told.items() if right is not None]
+
+
+def _votes_of_gold(gold: Sequence[Gold]) -> dict[Item, dict[str, Hashable]]:
+    return votes_of([Label("gold", g.task, g.kind, g.value, g.answer) for g in gold])
 
 
 def _known(known: Mapping[Item, Mapping[str, Hashable]], item: Item) -> Hashable | None:

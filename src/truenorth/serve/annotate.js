@@ -72,6 +72,7 @@ function mark(kind, value, answer) {
     const found = await send("/api/label", { annotator, ask, task: task.task, kind, value, answer, seconds });
     writing = null;
     say("kept");
+    teach(found.lesson);
     if (isDone(found.task)) return fetchNext();
     const here = focus;
     show(found.task, found.state, true);
@@ -122,6 +123,12 @@ function say(text, bad = false) {
   $("said").classList.toggle("bad", bad);
 }
 
+function teach(lesson) {
+  $("lesson").hidden = !lesson;
+  $("lesson").className = lesson?.right ? "good" : "bad";
+  if (lesson) $("lesson").textContent = (lesson.right ? "Right: " : "Known to be otherwise: ") + lesson.says;
+}
+
 function show(found, state, same = false) {
   task = found;
   const p = state.total ? state.done / state.total : 0;
@@ -130,7 +137,11 @@ function show(found, state, same = false) {
   $("agreement").textContent = agreementTold(state.agreement);
   $("task").hidden = !task;
   $("finished").hidden = !!task;
-  $("spent").textContent = `${state.done} of ${state.total} tasks. So far: ${agreementTold(state.agreement)}.`;
+  const practice = state.practice;
+  $("end").textContent = practice?.failed ? "The practice was not passed." : "All done. Thank you.";
+  if (practice && practice.done < practice.of) $("count").textContent = `practice, ${practice.done} of ${practice.of}`;
+  if (practice?.failed) $("spent").textContent = `${practice.right} of ${practice.of} were right; ${practice.needed} are needed. Please ask whoever sent you here.`;
+  else $("spent").textContent = `${state.done} of ${state.total} tasks. So far: ${agreementTold(state.agreement)}.`;
   keys();
   if (!task) return;
   if (!same) {

@@ -42,7 +42,8 @@ def annotation_app(desk: Desk, access: Access) -> web.Application:
         ask = _ask(body.get("ask"))
         stored = desk.label(body)
         state = desk.state(stored.annotator, ask)
-        return _json({"task": desk.view(stored.annotator, stored.task), "state": state})
+        lesson = desk.practice[ask].lesson(stored, desk.answers)
+        return _json({"task": desk.view(stored.annotator, stored.task), "state": state, "lesson": lesson})
 
     async def undo(request: web.Request) -> web.Response:
         body = await _body(request)

@@ -18,13 +18,12 @@ from truenorth.records import as_messages
 from truenorth.records.label_agreement import Agreement, agreement
 from truenorth.records.label_store import LabelStore
 from truenorth.records.labels import KINDS, OF_TASK, Label, Task, check_name
-from truenorth.report.words import shown
+from truenorth.serve.exchange import at, mark, seconds, tiers, told, words
 from truenorth.serve.gathering import Work
+from truenorth.serve.practice import Practice, practice_of
 
 Ask = Literal["rank", "rate", "approve"]
 ASKS: tuple[Ask, ...] = get_args(Ask)
-MINE = ("rank", "rate", "approve", "edit", "flag", "skip")
-LONGEST_S = 3600.0  # a task that was open for longer was not being read
 
 
 class Criterion(NamedTuple):
@@ -42,6 +41,7 @@ class Desk:
     Args:
         ask: what the page asks first. seed: of all orders.
         votes: people who are to label each task; 0: everybody labels all.
+        practice: gold tasks of the first question that everybody must pass before the others.
         clock: the time, as it is written down.
     """
 
@@ -54,6 +54,7 @@ class Desk:
         criterion: Criterion | None = None,
         seed: int = 0,
         votes: int = 0,
+        practice: int = 0,
         clock: Callable[[], str] = lambda: time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     ):
         self.store, self.ask, self.seed, self.votes = store, ask, seed, votes
@@ -62,6 +63,9 @@ class Desk:
         self.answers = work.answers
         self._gold = {(gold.task, gold.kind) for gold in work.gold}
         self._told: dict[Ask, tuple[int, Agreement]] = {}  # at which entry of the store, and what
+        self.practice: dict[Ask, Practice] = {ask: Practice() for ask in ASKS}
+        if practice:
+            self.practice[ask] = practice_of(work.gold, ask, practice, seed=seed)
         self._clock = clock
         store.add_tasks(work.tasks, work.answers)
         store.add_gold(work.gold)
@@ -74,18 +78,28 @@ class Desk:
         done = sum(annotator in finished[t] for t in queue)
         spent = Counter(label.kind for label in labels if label.annotator == annotator)
         found = self._agreement(ask, labels)
-        return {"done": done, "total": len(queue), "mine": dict(spent), "agreement": told(found), "ask": ask}
+        return {
+            "done": done,
+            "total": len(queue),
+            "mine": dict(spent),
+            "agreement": told(found),
+            "ask": ask,
+            "practice": self.practice[ask].standing(annotator, labels),
+        }
 
     def next(self, annotator: str, ask: Ask) -> dict[str, Any] | None:
-        """The first task of this person's queue that they have not finished, or None."""
+        """The first task of this person's queue that they have not finished; None at its end, or if practice failed."""
         labels = self._labels()
+        practice = self.practice[ask].standing(annotator, labels)
+        if practice and practice["failed"]:
+            return None
         finished = _finished(labels, self.tasks, ask)
         left = (t for t in self.queue(annotator, ask, labels) if annotator not in finished[t])
         found = next(left, None)
         return None if found is None else self.view(annotator, found)
 
     def queue(self, annotator: str, ask: Ask, labels: Sequence[Label]) -> list[str]:
-        """The tasks for this person, in their order, with gold for this question among them.
+        """The tasks for this person: practice, then the others and gold, in an order of their own.
 
         A task that enough others have finished with is not in it, unless it is gold.
         """
@@ -96,6 +110,8 @@ class Desk:
             t.id for t in self.tasks.values() if (ask != "rank" or len(t.answers) > 1) and t.id not in known
         ]
         random.Random(seed_of("tasks", self.seed, annotator)).shuffle(ids)
+        first = self.practice[ask].tasks
+        ids = [*first, *(t for t in ids if t not in first)]
         if not self.votes:
             return ids
         finished = _finished(labels, self.tasks, ask)
@@ -106,14 +122,14 @@ class Desk:
         """A task as the page gets it: texts by place, and this person's own labels. Nothing says who wrote what."""
         order = self.order(annotator, task_id)
         mine = [x for x in self._labels() if x.annotator == annotator and x.task == task_id]
-        answers = [_words(self.answers[a].data["completion"]) for a in order]
+        answers = [words(self.answers[a].data["completion"]) for a in order]
         return {
             "task": task_id,
             "prompt": [
-                _words(m["content"]) | {"role": m["role"]} for m in as_messages(self.tasks[task_id].prompt)
+                words(m["content"]) | {"role": m["role"]} for m in as_messages(self.tasks[task_id].prompt)
             ],
             "answers": answers,
-            "marks": [_mark(label, order) for label in mine],
+            "marks": [mark(label, order) for label in mine],
         }
 
     def order(self, annotator: str, task_id: str) -> list[str]:
@@ -139,24 +155,28 @@ class Desk:
         if kind not in KINDS:
             raise UserError(f"kind {kind!r}", where="label", expected="one of " + ", ".join(KINDS))
         if kind == "rank":
-            value = [[_at(order, place) for place in tier] for tier in _tiers(value)]
+            value = [[at(order, place) for place in tier] for tier in tiers(value)]
         label = Label(
             annotator,
             str(body["task"]),
             kind,
             value,
-            "" if kind in OF_TASK else _at(order, body.get("answer")),
+            "" if kind in OF_TASK else at(order, body.get("answer")),
             self.criterion.principle,
             self.criterion.constitution,
             self._clock(),
-            _seconds(body.get("seconds")),
+            seconds(body.get("seconds")),
         )
+        self._check_practice(label)
         [stored] = self.store.add(label)
         return stored
 
     def undo(self, annotator: str) -> dict[str, Any] | None:
-        """Take back this person's last label of what is on this desk; the task it was about, or None."""
-        gone = self.store.undo(check_name(annotator), among=self._here, made=self._clock())
+        """Take back this person's last label of what is on this desk; the task it was about, or None.
+
+        Practice is not taken back: the known answer has been told.
+        """
+        gone = self.store.undo(check_name(annotator), among=self._undoable, made=self._clock())
         return None if gone is None else self.view(annotator, gone.task) | {"undone": gone.kind}
 
     def _labels(self) -> list[Label]:
@@ -165,6 +185,18 @@ class Desk:
     def _here(self, label: Label) -> bool:
         """Whether it is about a task on this desk, by what is asked now: another principle is another question."""
         return label.principle == self.criterion.principle and label.task in self.tasks
+
+    def _check_practice(self, label: Label) -> None:
+        """Practice is answered, and once: the known answer is told at once."""
+        if any(label.task in practice.tasks for practice in self.practice.values()):
+            if label.kind == "skip":
+                raise UserError("practice cannot be skipped", where="label")
+            if label.kind in ASKS and any(x.place == label.place for x in self._labels()):
+                raise UserError("this practice has been answered", where="label")
+
+    def _undoable(self, label: Label) -> bool:
+        practised = any(label.task in practice.tasks for practice in self.practice.values())
+        return self._here(label) and not practised
 
     def _agreement(self, ask: Ask, labels: Sequence[Label]) -> Agreement:
         """Computed anew when the entries have grown by a hundredth: at 25,000 labels it takes half a second."""
@@ -175,17 +207,6 @@ class Desk:
             found = agreement([x for x in labels if x.task not in known], ask)
             self._told[ask] = (last, found)
         return found
-
-
-def told(found: Agreement) -> dict[str, Any]:
-    """Agreement for the page: None where there is nothing to tell yet."""
-    return {
-        "alpha": found.alpha.to_dict(),
-        "same": found.same.to_dict(),
-        "kappa": found.kappa.to_dict() if found.kappa else None,
-        "items": found.items,
-        "people": found.people,
-    }
 
 
 def _finished(labels: Sequence[Label], tasks: Mapping[str, Task], ask: Ask) -> dict[str, set[str]]:
@@ -201,33 +222,3 @@ def _finished(labels: Sequence[Label], tasks: Mapping[str, Task], ask: Ask) -> d
         if answers >= set(tasks[task].answers):
             done[task].add(annotator)
     return done
-
-
-def _words(text: str) -> dict[str, str]:
-    """A text to be shown, and as it is where that differs (to be edited)."""
-    safe = shown(text, len(text))
-    return {"text": safe} if safe == text else {"text": safe, "raw": text}
-
-
-def _mark(label: Label, order: Sequence[str]) -> dict[str, Any]:
-    value = label.value
-    if label.kind == "rank":
-        value = [[order.index(a) for a in tier] for tier in value]
-    return {"kind": label.kind, "value": value, "answer": order.index(label.answer) if label.answer else None}
-
-
-def _at(order: Sequence[str], place: Any) -> str:
-    if type(place) is not int or not 0 <= place < len(order):
-        raise UserError(f"answer {place!r}", where="label", expected=f"0 to {len(order) - 1}")
-    return order[place]
-
-
-def _tiers(value: Any) -> list[list[Any]]:
-    if not isinstance(value, list) or not all(isinstance(tier, list) for tier in value):
-        raise UserError(f"rank {value!r}", where="label", expected="lists of places, best first")
-    return value
-
-
-def _seconds(value: Any) -> float | None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LONGEST_S
-    return round(float(value), 1) if good else None

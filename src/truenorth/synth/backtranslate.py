@@ -2,7 +2,7 @@
 
 Source: Li et al. 2023, "Self-alignment with instruction backtranslation" (arXiv:2308.06259): self-augmentation
 (section 2.2) and self-curation (2.3), which is `approved(model, rows, template=ANSWER, options=MARKS, at_least=4.5)`.
-With a model trained backwards (answers to prompts) the template is the text alone.
+With a model trained backwards (on `backward` rows) the template is the text alone.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Row, Source
+from truenorth.synth.answers import answer_text, as_answer
 from truenorth.synth.asking import Said, gathered, request, say
 from truenorth.synth.dedupe import normalise
-from truenorth.synth.filters import Filtered
+from truenorth.synth.filters import Filtered, last_turn, like
 
 TEMPLATE = (
     "Text: {text}\n\nThe text above is an assistant's answer. Write the user's message that it answers, and nothing "
@@ -55,3 +56,14 @@ def backtranslate(
         return Row(data, source)
 
     return gathered(made(row, one) for row, group in zip(rows, found, strict=True) for one in group)
+
+
+def backward(rows: Sequence[Row]) -> list[Row]:
+    """Rows (prompt, completion) turned round, to train the way back: the answer asks, the last user turn answers."""
+
+    def turned(row: Row) -> Row:
+        prompt = like(row, answer_text(row.data["completion"]))
+        data = {"prompt": prompt, "completion": as_answer(prompt, last_turn(row))}
+        return Row(data, Source("backward", "imitation", parents=(row.id,)))
+
+    return [turned(row) for row in rows]

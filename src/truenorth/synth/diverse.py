@@ -45,6 +45,8 @@ def k_centre(x_ND: NDArray, k: int, *, start: Sequence[int] = ()) -> Centres:
         UserError: `k` out of range, not finite, or a start that is no row.
     """
     _check(x_ND, k, start)
+    if x_ND.dtype.kind != "f":
+        x_ND = x_ND.astype(np.float64)
     far = _Far(x_ND, k + len(start))
     for row in start:
         far.add(row)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from truenorth.base import UserError, seed_of
 from truenorth.judges._code import FENCE
@@ -58,6 +59,7 @@ def evolve(
     *,
     rounds: int = 4,
     operators: Mapping[str, str] = OPERATORS,
+    rules: Mapping[str, str] | None = None,
     gain: str = GAIN,
     most_added: int = 0,
     meta: str = META,
@@ -73,7 +75,9 @@ def evolve(
     faults, "unchanged", "meta words", "input lost" (a code block of the parent is missing), "long", "no gain".
 
     Args:
-        operators: name -> template with {prompt}.
+        operators: name -> template with {prompt}, asked of the model.
+        rules: further operators, name -> template with {prompt} that is itself the child ("{prompt} Answer in one
+            word."): constraints for a model that cannot be asked to rewrite.
         gain: template with {parent} and {child}, asked of the model: a yes means no gain; "" does not ask.
         most_added: words that a child may have more than its parent; 0 any number.
         meta: a pattern of words that stand in a child only by mistake, unless its parent has them too.
@@ -81,30 +85,27 @@ def evolve(
     Raises:
         UserError: no operators, or no rounds.
     """
-    if not operators or rounds < 1:
-        raise UserError(
-            f"{len(operators)} operators, {rounds} rounds", where="evolve", expected="one or more"
-        )
+    ways = {**operators, **(rules or {})}
+    if not ways or rounds < 1:
+        raise UserError(f"{len(ways)} operators, {rounds} rounds", where="evolve", expected="one or more")
     current, kept, reasons = list(rows), [], []
-    names = sorted(operators)
+    names = sorted(ways)
+    ask = partial(say, model, max_tokens=max_tokens, temperature=temperature, tick=tick)
     asker = Asker(model) if gain else None
     for turn in range(rounds):
         drawn = [names[seed_of("operator", seed, turn, row.id) % len(names)] for row in current]
-        asked = [
-            request(operators[name], {"prompt": last_turn(row)})
-            for name, row in zip(drawn, current, strict=True)
+        filled = [
+            request(ways[name], {"prompt": last_turn(row)}) for name, row in zip(drawn, current, strict=True)
         ]
-        found = say(
-            model,
-            asked,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            seed=part_seed(seed, "evolve", turn),
-            tick=tick,
-        )
+        asked = [i for i, name in enumerate(drawn) if name not in (rules or {})]
+        found = [Said(one["content"]) for [one] in filled]
+        for i, [one] in zip(
+            asked, ask([filled[i] for i in asked], seed=part_seed(seed, "evolve", turn)), strict=True
+        ):
+            found[i] = one
         children = [
             _child(row, one, name, model, seed, most_added, meta)
-            for row, [one], name in zip(current, found, drawn, strict=True)
+            for row, one, name in zip(current, found, drawn, strict=True)
         ]
         done = gathered(_with_gain(asker, gain, current, children))
         kept += done.kept

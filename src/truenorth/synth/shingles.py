@@ -6,6 +6,7 @@ that a text's set depends on nothing but the text, and a million texts need no P
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -22,6 +23,10 @@ CHUNK_BYTES = 1 << 20  # about 40 MB of temporary arrays
 BITS = 48  # of a hash: two of a million different shingles share one with probability 0.002
 PRIME = 0x9E3779B97F4A7C15  # odd, so that its powers can be divided by
 
+# Letters of scripts without spaces between words.
+UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 Hashes = NDArray[np.uint64]
 
 
@@ -65,8 +70,13 @@ class Hashed(NamedTuple):
 
 
 def normalise(text: str) -> str:
-    """Words in lower case, joined by single spaces: case, punctuation and spacing do not make a text new."""
-    return " ".join(words(text if text.isascii() else unicodedata.normalize("NFKC", text)))
+    """Words in lower case, joined by single spaces: case, punctuation and spacing do not make a text new.
+
+    Where a script puts no spaces between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each letter is a word.
+    """
+    if not text.isascii():
+        text = UNSPACED.sub(r" \g<0> ", unicodedata.normalize("NFKC", text))
+    return " ".join(words(text))
 
 
 def hashed(texts: Iterable[str], n: int) -> Hashed:

@@ -1,0 +1,90 @@
+"""Copies of evaluations and of protected texts: `truenorth data decontaminate` and `index`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from truenorth.base import UserError
+from truenorth.cli import exits
+
+if TYPE_CHECKING:
+    from truenorth.synth.sieve import Decide
+
+
+def decider(args: argparse.Namespace) -> Decide:
+    """One decider of all that is given; the first reason counts."""
+    from truenorth.synth.copied import copied, evaluations
+    from truenorth.synth.decontaminate import contaminated, load_heldout
+    from truenorth.synth.ngram_index import NgramIndex
+    from truenorth.synth.sieve import all_of, columns_of, texts_of
+
+    deciders: list[Decide] = []
+    if args.against:
+        items = {}
+        for name, column, path in map(_named, args.against):
+            items[name] = list(texts_of(path, columns_of(path, [column] if column else [])))
+        found = evaluations(items)
+        for name, many in found.too_short.items():
+            if many and not args.quiet:
+                print(
+                    f"{name}: {many:,} of {len(items[name]):,} items have fewer than four words and are not looked for"
+                )
+        deciders.append(lambda texts: contaminated(texts, found))
+    if args.heldout:
+        heldout = load_heldout(args.heldout)
+        deciders.append(lambda texts: contaminated(texts, heldout))
+    if args.copyright:
+        index = NgramIndex.open(args.copyright)
+        deciders.append(lambda texts: copied(texts, index))
+    if not deciders:
+        raise UserError(
+            "nothing to look for", fix="give --against NAME=FILE, --heldout FILE or --copyright FOLDER"
+        )
+    return all_of(deciders)
+
+
+def _named(text: str) -> tuple[str, str, Path]:
+    """NAME=FILE or NAME:COLUMN=FILE; a file alone is named after itself."""
+    named, equals, path = text.partition("=")
+    if not equals:
+        return Path(text).stem, "", Path(text)
+    name, _, column = named.partition(":")
+    if not name or not path:
+        raise UserError(f"{text!r} names no file", expected="NAME=FILE or NAME:COLUMN=FILE")
+    return name, column, Path(path)
+
+
+def run_index(args: argparse.Namespace) -> int:
+    from truenorth.synth.ngram_index import NgramIndex
+    from truenorth.synth.sieve import columns_of, texts_of
+
+    corpora = {}
+    for name, column, path in map(_named, args.file):
+        if path.suffix == ".txt":
+            corpora[name] = _paragraphs(path)
+        else:
+            corpora[name] = texts_of(path, columns_of(path, [column] if column else []))
+    made = NgramIndex.build(corpora, args.out, sizes=[args.words])
+    if not args.quiet:
+        print(f"{args.out}: {len(made.hash_R):,} runs of {args.words} words from {', '.join(made.names)}")
+    return exits.OK
+
+
+def _paragraphs(path: Path) -> Iterator[str]:
+    """A text in pieces of a thousand lines that overlap, so that it need not fit in memory.
+
+    Raises:
+        UserError: not readable.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            tail: list[str] = []
+            while lines := list(islice(file, 1000)):
+                yield "".join([*tail, *lines])
+                tail = lines[-20:]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read ({error})", where=str(path)) from error
