@@ -28,7 +28,9 @@ def scenes(answers: Answers, model: Model, work: Work, *, people: int = 5) -> Pa
     organism = work.job.templates is REVISING
     spoken = [row for row in answers if row.data.get("way", PLAIN) == PLAIN]
     drafts = [max(group, key=lambda row: row.data.get("times", 1)) for group in grouped(spoken).values()]
-    with work.progress("scenes", (people + 1) * len(drafts)) as tick:
+    # a prompt that is asked several times counts once; the people of the organism all ask the same
+    asked = 2 if organism else 2 * people + 3
+    with work.progress("scenes", asked * len(drafts)) as tick:
         found = scene_answers(
             model,
             drafts,
