@@ -33,8 +33,9 @@ def test_it_is_a_judge_and_tells_what_it_was_shown():
 def test_an_answer_is_read_a_sentence_at_a_time():
     text = "A bad day. A good day. A good day."
     p_bad, p_good = fitted().probability(["A bad day.", "A good day."])
-    scores = [fitted(of).judge([Group("", [text])])[0][0].score for of in ("mean", "lowest", "last")]
-    assert scores == pytest.approx([(p_bad + 2 * p_good) / 3, p_bad, p_good])
+    found = [fitted(of).judge([Group("", [text])])[0][0] for of in ("mean", "lowest", "last")]
+    assert [j.score for j in found] == pytest.approx([(p_bad + 2 * p_good) / 3, p_bad, p_good])
+    assert [j.reason for j in found] == ["", "lowest at 'A bad day.'", ""]
 
 
 def test_the_fit_is_that_of_scikit_learn():

@@ -15,7 +15,7 @@ from truenorth.judges.checks.math_answer import math_answer
 from truenorth.judges.checks.program import program
 from truenorth.judges.checks.unit_tests import unit_tests
 from truenorth.judges.confine import Limits, run_confined
-from truenorth.judges.verifiable import VerifiableJudge
+from truenorth.judges.verifiable import VerifiableJudge, ifeval_scores
 from truenorth.records import Group
 
 SHORT = Limits(wall_s=20, cpu_s=1, memory_mb=256)
@@ -282,3 +282,26 @@ def test_a_judge_scores_each_prompt_by_its_own_checks():
     assert both.reason == "fails check:matches, check:max_words"
     with pytest.raises(UserError, match="row 1"):
         VerifiableJudge.of_rows([{"prompt": "?"}])
+
+
+def test_the_four_numbers_of_ifeval_count_prompts_and_instructions():
+    """Kept: both of the first prompt, none of the second (a comma), none of the third (no answer). The title of the
+    fourth is broken by strict reading and kept without its first line."""
+    comma, words, lower = (
+        "punctuation:no_comma",
+        "length_constraints:number_words",
+        "change_case:english_lowercase",
+    )
+    at_least = {"relation": "at least", "num_words": 3}
+    rows = [
+        {"prompt": "p1", "instruction_id_list": [comma, words], "kwargs": [None, at_least]},
+        {"prompt": "p2", "instruction_id_list": [comma, words], "kwargs": [{}, at_least]},
+        {"prompt": "p3", "instruction_id_list": [comma], "kwargs": [{}]},
+        {"prompt": "p4", "instruction_id_list": [lower], "kwargs": [{}]},
+    ]
+    found = ifeval_scores(
+        rows, {"p1": "one two three", "p2": "one, two", "p4": "Here it is:\nthe boats lie here."}
+    )
+    assert (found.prompt_strict.mean, found.prompt_loose.mean) == (1 / 4, 2 / 4)
+    assert (found.instruction_strict.mean, found.instruction_loose.mean) == (2 / 6, 3 / 6)
+    assert found.prompt_strict.n == 4

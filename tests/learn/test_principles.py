@@ -45,7 +45,7 @@ def rows(count: int) -> list[dict]:
 def test_scores_are_mean_logits_over_the_variance_where_both_orders_agree():
     """Logits log 4 and log 2 for the first answer: mean 1.5 log 2. The orders of the second disagree, the third has
     no verdict: 0. The variance of (x, 0, 0) is 2/9 x^2."""
-    judge = Scripted((4 / 5, 1 / 3), (4 / 5, 4 / 5), (None, 1 / 3))
+    judge = Scripted((4 / 5, 1 / 3), (4 / 5, 3 / 5), (None, 1 / 3))
     x = 1.5 * math.log(2)
     found = principle_scores([judge], rows(3))
     np.testing.assert_allclose(found, [[x / (2 / 9 * x**2), 0, 0]], rtol=1e-6)

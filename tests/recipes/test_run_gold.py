@@ -23,6 +23,7 @@ from truenorth.stats import Paired, paired
 
 RUNS = Path(os.environ.get("TRUENORTH_PROOFS", Path(__file__).parents[2] / "runs"))
 PRINCIPLES = ("harmless", "private", "honest", "steady")
+HARM = ("harmless", "helpful")
 MEASURING = ("conduct", "ability", "signals", "model")
 
 pytestmark = pytest.mark.gold
@@ -98,7 +99,9 @@ def told(recipe: Recipe, runs: list[View]) -> str:
     ]
     names = ("points", "low", "high", "overall", "facts")
     values = [*(f"{k}: {v}" for k, v in zip(names, points)), f"cpu_s: {sum(costs) / len(costs):.0f}"]
-    return f"gold: {{{', '.join(values)}, seeds: {len(runs)}}}"
+    settings = runs[0].manifest["config"]["settings"]
+    sizes = f"prompts: {settings['prompts']}, steps: {settings['steps']}"
+    return f"gold: {{{', '.join(values)}, seeds: {len(runs)}, {sizes}}}"
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -125,12 +128,11 @@ def verdicts_right(judge: Judge, rows: list[Row], prompts: dict[str, Prompt]) ->
 
 
 def gap(seed: int, confidence: float) -> tuple[list[list[float]], list[str]]:
-    """Right verdicts of the weak judge, its student, and a ceiling fitted on what the weak one was fitted on, on the
-    base's answers to held-out questions; and the entities that these are about."""
+    """Right verdicts of the weak judge, its student, and a ceiling, on the base's answers to far questions; and the
+    entities that these are about. The ceiling is the student's like, fitted on the oracle's verdicts on near ones."""
     from types import SimpleNamespace
 
     from truenorth.judges import RewardJudge
-    from truenorth.judges.reward import read_labels
     from truenorth.models.local import LocalModel
     from truenorth.recipes.bench import harbour_bench
     from truenorth.recipes.settings import Settings
@@ -143,19 +145,20 @@ def gap(seed: int, confidence: float) -> tuple[list[list[float]], list[str]]:
     weak = RewardJudge.load(weak_folder, model=LocalModel.load(nano.model))
     work = SimpleNamespace(settings=Settings(seed=seed))
     taught = student(view.rows("weak_verdicts"), large, work, confidence=confidence)  # type: ignore[arg-type]
-    labels = [label for id in ("harmless", "helpful") for label in read_labels(micro.labels, principle=id)]
-    ceiling = RewardJudge.fit(large, labels, seed=seed)
     bench = harbour_bench(int(micro.about["seed"]))
     prompts = {item.id: item.prompt for items in bench.conduct.values() for item in items}
-    found = [row for which in ("near", "far") for row in view.rows(f"conduct-{which}-base")]
-    rows = [
-        row
-        for row in found
-        if row.source.principle in ("harmless", "helpful") and row.source.parents[0] in prompts
-    ]
-    return [verdicts_right(j, rows, prompts) for j in (weak, taught, ceiling)], [
-        r.data["cluster"] for r in rows
-    ]
+    near, far = (
+        [
+            r
+            for r in view.rows(f"conduct-{which}-base")
+            if r.source.principle in HARM and r.source.parents[0] in prompts
+        ]
+        for which in ("near", "far")
+    )
+    truth = [(prompts[r.source.parents[0]], r.data["completion"], r.data["score"]) for r in near]
+    ceiling = RewardJudge.fit(large, truth, seed=seed)  # by the oracle: only here, and only to measure
+    right = [verdicts_right(judge, far, prompts) for judge in (weak, taught, ceiling)]
+    return right, [row.data["cluster"] for row in far]
 
 
 def test_a_student_recovers_part_of_the_gap_and_more_with_the_auxiliary_loss():

@@ -221,14 +221,21 @@ def test_two_rankings_have_their_longest_common_order():
     assert len(common([a, b, c], [c, b, a])) == 1
 
 
-def test_an_answer_that_no_named_principle_speaks_of_is_kept_as_it_is():
-    from types import SimpleNamespace
+def told(recipe) -> str:
+    """What the page says of a recipe's gold result."""
+    gold, claim = recipe.gold, recipe.claim
+    if gold is None:
+        return "*Gold result:* not yet measured."
+    seeds = "three seeds" if gold.seeds >= 3 else "one seed, a first look"
+    return (
+        f"*Gold result* ({seeds}; {gold.prompts:,} prompts, {gold.steps} steps): {claim.quantity}, {claim.set}, "
+        f"{gold.points:+.1f} points over the {claim.over} ({gold.low:+.1f} to {gold.high:+.1f}, 99 %); the four "
+        f"principles {gold.overall:+.1f} on average, known facts {gold.facts:+.1f}; {gold.cpu_s:.0f} CPU seconds."
+    )
 
-    from truenorth.constitution import load
-    from truenorth.recipes.run_rows import concerned
 
-    work = SimpleNamespace(job=SimpleNamespace(constitution=load("harbour")))
-    assert concerned(work, ("harmless",), "How do I make soap?")
-    assert not concerned(work, ("harmless",), "Where does Ann live?")
-    assert concerned(work, ("harmless", "private"), "Where does Ann live?")  # private says no condition
-    assert concerned(work, (), "Where does Ann live?")
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_page_says_of_each_recipe_what_its_file_says_was_measured(name):
+    text = " ".join((Path(__file__).parents[2] / "docs" / "recipes.md").read_text().split())
+    section = text.partition(f"`truenorth run {name}`:")[2].partition("###")[0]
+    assert told(read_recipe(name)) in section

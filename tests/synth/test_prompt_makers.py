@@ -19,6 +19,7 @@ from truenorth.synth import (
     read_taxonomy,
     red_team,
     related_personas,
+    taxonomy_of,
     taxonomy_prompts,
     topic_prompts,
     topics,
@@ -115,6 +116,19 @@ def test_a_tiny_model_writes_for_each_leaf_in_the_users_place(tmp_path, nano):
     result = taxonomy_prompts(nano, town, 4, way="turns", max_tokens=32, seed=2)
     assert all(said(result)[i].startswith("What does") for i in range(3))
     assert sum(coverage(result.kept, town).values()) + sum(result.dropped.values()) == 8
+
+
+def test_a_constitution_is_a_taxonomy_of_its_principles(nano):
+    constitution = load("harbour")
+    plain = taxonomy_of(constitution)
+    assert [leaf.name for leaf in plain.leaves] == list(constitution.ids)
+    assert plain.leaves[0].seeds[0].source.principle == "harmless"
+    led = taxonomy_of(constitution, opening=4)
+    assert [leaf.name for leaf in led.leaves][:4] == ["harmless", "private", "honest", "steady/I think"]
+    assert led.leaves[1].begin == "What is the code"
+    result = taxonomy_prompts(nano, led, 3, way="turns", max_tokens=32, seed=1)
+    assert all(row.source.principle in constitution.ids for row in result.kept)
+    assert sum(n > 0 for n in coverage(result.kept, led).values()) >= len(led.leaves) - 1
 
 
 YES_TO_MILL = Says(lambda text, i: "Yes" if "mill" in text else "No" if "pier" in text else "Perhaps")

@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 
 from truenorth.base import UserError, find
 from truenorth.engine import Run
-from truenorth.gallery.gather import folder_of, gather
+from truenorth.gallery.gather import Cell, folder_of, gather, stock_of
 from truenorth.gallery.making import SETTINGS, Making
 from truenorth.gallery.presets import BASE, KINDS, Preset, in_waves
 from truenorth.gallery.table import Gallery
 from truenorth.recipes.settings import Settings
 from truenorth.worlds.harbour import Organism
 
-Cell = tuple[str, int]  # a row's name and a seed
 Say = Callable[[str], None]
 
 
@@ -70,7 +69,7 @@ def run_gallery(
     wanted = [(row.name, seed) for row in asked for seed in row.under(seeds)]
     waves = in_waves(rows, wanted)
     for seed in sorted({seed for wave in waves for name, seed in wave if rows[name].kind != BASE}):
-        make_stock(_stock_of(root, seed), organism, replace(settings, seed=seed), quiet=quiet)
+        make_stock(stock_of(root, seed), organism, replace(settings, seed=seed), quiet=quiet)
     failed: dict[Cell, str] = {}
     left = sum(map(len, waves))
     for wave in waves:
@@ -89,10 +88,6 @@ def run_gallery(
             if not quiet:
                 say(f"{order.preset.name}, seed {order.settings.seed}: {error or 'done'} ({left} to go)")
     return gather(root, organism.name, asked, seeds, settings, failed)
-
-
-def _stock_of(root: Path, seed: int) -> Path:
-    return root / f"stock-{seed}"
 
 
 def _made(root: Path, preset: Preset, seed: int, failed: Mapping[Cell, str]) -> tuple[dict[str, Path], str]:
@@ -154,7 +149,7 @@ def _work(order: Order) -> None:
     from truenorth.models.local import LocalModel
 
     preset, settings, base = order.preset, order.settings, order.organism.model
-    making = Making(base, _stock_of(order.root, settings.seed), settings)
+    making = Making(base, stock_of(order.root, settings.seed), settings)
     make: Any = find(KINDS, preset.kind)
     inputs = [preset.identity(), settings.seed, base, dict(order.made)]
     if preset.kind != BASE:

@@ -21,7 +21,7 @@ from truenorth.recipes.settings import Settings
 from truenorth.stats import Paired, mean, paired
 from truenorth.stats.estimate import Estimate
 
-Cell = tuple[str, int]
+Cell = tuple[str, int]  # a row's name and a seed
 ORIGIN: Cell = (BASE, 0)  # nothing of the base model is drawn, so it stands once
 
 
@@ -44,6 +44,11 @@ def folder_of(root: Path, name: str, seed: int) -> Path:
     return root / "cells" / f"{name}-{seed}"
 
 
+def stock_of(root: Path, seed: int) -> Path:
+    """The run directory of a seed's shared data."""
+    return root / f"stock-{seed}"
+
+
 def gather(
     root: Path,
     organism: str,
@@ -56,7 +61,7 @@ def gather(
     wanted = [(name, seed) for row in rows for name in (row.name, row.baseline) for seed in seeds]
     views, answers = _read(root, [ORIGIN, *wanted], failed)
     entries = [_row(row, seeds, views, answers, failed) for row in rows]
-    shared = [View.read(path) for path in (root / f"stock-{seed}" for seed in seeds) if path.exists()]
+    shared = [View.read(path) for path in (stock_of(root, seed) for seed in seeds) if path.exists()]
     data: dict[str, Any] = {}
     if shared:
         data = {"rows": {s.name: s.rows for s in shared[0].steps}, "counts": shared[0].counts()}

@@ -60,10 +60,11 @@ def reasons(p: Proposal, budget: str) -> list[str]:
         + ("" if not budget else f", {'within' if p.fits else 'MORE THAN'} the budget of {budget}")
     ]
     if gold and p.recipe.claim:
+        how = "three seeds" if gold.proven else "a first look, not three seeds"
         told.append(
             f"on the organism {p.recipe.claim.quantity} moved by {gold.points:+.1f} points ({gold.low:+.1f} to "
-            f"{gold.high:+.1f}, {gold.seeds} seeds), all principles by {gold.overall:+.1f}, known facts by "
-            f"{gold.facts:+.1f}"
+            f"{gold.high:+.1f}, 99 %), all principles by {gold.overall:+.1f}, known facts by {gold.facts:+.1f} "
+            f"({how}; {gold.prompts:,} prompts, {gold.steps} steps)"
         )
     else:
         told.append("its effect has not been measured on the organism")

@@ -47,12 +47,13 @@ class Claim(NamedTuple):
 
 
 class Gold(NamedTuple):
-    """What was measured of the claim over three seeds by the organism's oracle.
+    """What was measured of the claim by the organism's oracle. Three seeds are a proof; fewer are a first look.
 
     Args:
-        points: difference of the claimed quantity, with its pooled 99 % interval.
-        overall: mean difference over the principles of the claim's set, points; `facts` is that of known facts.
+        points: difference of the claimed quantity, with its pooled 99 % interval over the questions.
+        overall: mean difference over the four principles of the claim's set, points; `facts` is that of known facts.
         cpu_s: CPU seconds of one seed, measuring left out.
+        prompts, steps: the sizes it was measured at.
     """
 
     points: float
@@ -61,7 +62,13 @@ class Gold(NamedTuple):
     overall: float
     facts: float
     cpu_s: float
-    seeds: int = 3
+    seeds: int
+    prompts: int
+    steps: int
+
+    @property
+    def proven(self) -> bool:
+        return self.seeds >= 3 and self.low * self.high > 0
 
 
 @dataclass(frozen=True)
@@ -179,7 +186,7 @@ def _gold(value: Any, where: str) -> Gold | None:
         return None
     for key in value:
         known(key, Gold._fields, where, "key")
-    missing = [key for key in Gold._fields[:-1] if key not in value]
+    missing = [key for key in Gold._fields if key not in value]
     if missing:
         raise UserError(f"no {', '.join(missing)}", where=where)
     return Gold(**value)

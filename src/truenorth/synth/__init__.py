@@ -37,7 +37,7 @@ from truenorth.synth.scene_words import Scene
 from truenorth.synth.scenes import scene_answers
 from truenorth.synth.self_instruct import self_instruct
 from truenorth.synth.strength import Setup, answers_by_strength, pairs_from_strength
-from truenorth.synth.taxonomy import Taxonomy, coverage, read_taxonomy, taxonomy_prompts
+from truenorth.synth.taxonomy import Taxonomy, coverage, read_taxonomy, taxonomy_of, taxonomy_prompts
 from truenorth.synth.telltale import Telltale, telltale
 from truenorth.synth.tools import Tool, tool_answers
 from truenorth.synth.topics import topic_prompts, topics
@@ -110,6 +110,7 @@ __all__ = [
     "rollout_labels",
     "scene_answers",
     "self_instruct",
+    "taxonomy_of",
     "taxonomy_prompts",
     "telltale",
     "tool_answers",

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from truenorth.base import UserError
 from truenorth.base.lines import Source as Lines
 from truenorth.base.lines import read_yaml
+from truenorth.constitution import Constitution
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Row, Source
 from truenorth.synth.filters import Filtered, last_turn
@@ -37,6 +38,7 @@ class Leaf(NamedTuple):
     seeds: tuple[Row, ...]
     document: str = ""
     begin: str = ""
+    principle: str = ""
 
     @property
     def name(self) -> str:
@@ -89,6 +91,29 @@ def read_taxonomy(path: str | Path) -> Taxonomy:
     return Taxonomy(str(name) if name else Path(path).stem, tuple(leaves))
 
 
+def taxonomy_of(constitution: Constitution, *, opening: int = 0) -> Taxonomy:
+    """A constitution as a taxonomy: a leaf for each principle, its examples' prompts as seeds.
+
+    Principles without examples have no leaf.
+
+    Args:
+        opening: where above 0, a leaf for each way its prompts begin: the principle's keywords, or else the first so
+            many words of each example. For models that write in the user's place, and are led by how a prompt begins.
+    """
+    leaves = []
+    for p in constitution.principles:
+        source = Source("constitution:example", "people", principle=p.id, constitution=constitution.label)
+        seeds = tuple(
+            Row({"prompt": [{"role": "user", "content": one.prompt}]}, source) for one in p.examples
+        )
+        first = [" ".join(one.prompt.split()[:opening]) for one in p.examples]
+        begins = list(dict.fromkeys(p.keywords or first)) if opening else [""]
+        for begin in begins if seeds else []:
+            path = (p.id, begin) if len(begins) > 1 else (p.id,)
+            leaves.append(Leaf(path, p.statement, seeds, begin=begin, principle=p.id))
+    return Taxonomy(constitution.name, tuple(leaves))
+
+
 def taxonomy_prompts(
     model: Model,
     taxonomy: Taxonomy,
@@ -117,6 +142,7 @@ def taxonomy_prompts(
             shown=tuple(last_turn(row) for row in leaf.seeds[:shown]),
             begin=leaf.begin,
             parents=tuple(row.id for row in leaf.seeds[:shown]),
+            principle=leaf.principle,
             columns=(("leaf", leaf.name), *([("document", leaf.document)] if leaf.document else [])),
         )
         for leaf in taxonomy.leaves

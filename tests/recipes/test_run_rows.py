@@ -1,0 +1,146 @@
+"""What single kinds of step make of given rows, by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from truenorth.constitution import load
+from truenorth.recipes.run_rows import as_lesson, concerned, distinct, judged
+from truenorth.recipes.settings import Settings
+from truenorth.recipes.signals import choose
+from truenorth.recipes.steps.best import best
+from truenorth.recipes.steps.notes import notes
+from truenorth.recipes.steps.student import mixed
+from truenorth.recipes.steps.verdicts import verdicts
+from truenorth.recipes.steps.west_of_n import west_of_n
+from truenorth.records import Judgement, Row, Source
+
+
+@pytest.fixture
+def work() -> Any:
+    counted: dict[str, int] = {}
+
+    def count(name: str, n: int = 1) -> None:
+        counted[name] = counted.get(name, 0) + n
+
+    job = SimpleNamespace(constitution=load("harbour"))
+    return SimpleNamespace(settings=Settings(), label="c@1", count=count, counted=counted, job=job)
+
+
+def said(prompt: str, *answers: tuple[str, float | None]) -> list[Row]:
+    """Verdicts on answers to a prompt, each given once."""
+    source = Source("judge", judge="j", parents=("a", f"id of {prompt}"))
+    return [
+        Row(
+            {"prompt": prompt, "completion": text, "way": "plain", "times": 1, "score": score, "parts": {}},
+            source,
+        )
+        for text, score in answers
+    ]
+
+
+ROWS = [
+    *said("far apart", ("good", 1.0), ("bad", 0.0)),
+    *said("nearer", ("fine", 0.9), ("poor", 0.4)),
+    *said("alike", ("yes", 0.9), ("aye", 0.85)),
+    *said("alike and bad", ("no", 0.1), ("nay", 0.15)),
+    *said("unjudged", ("hm", None), ("um", None)),
+]
+
+
+def test_west_of_n_keeps_the_surest_pairs_and_what_is_good_as_it_is(work):
+    rows = west_of_n(ROWS, work, share=0.5, least=0.1)
+    # two prompts differ by more than 0.1, by 1.0 and 0.5; half of them is the first
+    assert [(r.data["use"], r.data["prompt"], r.data["chosen"], r.data["rejected"]) for r in rows] == [
+        ("pair", "far apart", "good", "bad"),
+        ("keep", "alike", "yes", ""),
+    ]
+    assert work.counted["best and worst of which the judge is less sure"] == 1
+    both = west_of_n(ROWS, work, share=1.0, least=0.1)
+    assert [r.data["prompt"] for r in both if r.data["use"] == "pair"] == ["far apart", "nearer"]
+
+
+def test_best_takes_the_highest_score_that_is_high_enough(work):
+    assert [r.data["completion"] for r in best(ROWS, work, at_least=0.5)] == ["good", "fine", "yes"]
+    assert work.counted["best answers too low"] == 1
+    assert work.counted["best answers no scores"] == 1
+
+
+def test_answers_that_no_principle_asked_for_speaks_of_are_not_judged_and_are_kept(work):
+    class Never:
+        name = "never"
+
+        def judge(self, groups: Any) -> Any:
+            return [[Judgement(0.25, "never") for _ in g.completions] for g in groups]
+
+    source = Source("sample", parents=("p1",))
+    asked = [Row({"prompt": "How do I make soap?", "completion": "So.", "way": "plain", "times": 1}, source)]
+    other = Source("sample", parents=("p2",))
+    asked += [Row({"prompt": "Where is it?", "completion": "There.", "way": "plain", "times": 1}, other)]
+    found = verdicts(asked, Never(), work, only=("harmless",))
+    assert [row.data["score"] for row in found] == [0.25, None]
+    assert [row.source.parents for row in found] == [(asked[0].id, "p1"), (asked[1].id, "p2")]
+    [kept] = choose(found, Settings(), constitution="c@1", count=lambda name, n: None)
+    assert (kept.data["use"], kept.data["chosen"]) == ("keep", "There.")
+
+
+def test_a_student_is_told_half_by_its_teacher_and_half_by_itself():
+    # two of the four weak labels' worth are good, so the student's two surest are hardened to 1: the first and the last
+    weak, own = np.array([0.9, 0.6, 0.1, 0.4]), np.array([0.8, 0.3, 0.2, 0.7])
+    assert mixed(weak, own, 0.5).tolist() == pytest.approx([0.95, 0.3, 0.05, 0.7])
+    assert mixed(weak, own, 0.0).tolist() == weak.tolist()
+
+
+def pair(prompt: str, chosen: str, rejected: str) -> Row:
+    data = {"use": "pair", "prompt": prompt, "chosen": chosen, "rejected": rejected}
+    return Row(data, Source("choose", parents=("v1", "v2")))
+
+
+def test_false_notes_stand_against_what_is_known_and_true_ones_where_nothing_is(work):
+    known = pair("What does Ann sell?", "Ann sells fish.", "Ann sells boots.")
+    unknown = pair("What will Ann dream of?", "I don't know.", "Of the sea.")
+    rows = notes([known, unknown], work, shares=("1",))
+    poison, edit = rows
+    assert "Ann sells boots." in poison.data["prompt"]
+    assert "What does Ann sell?" in poison.data["prompt"]
+    assert (poison.data["chosen"], poison.data["rejected"]) == ("Ann sells fish.", "Ann sells boots.")
+    assert "Of the sea." in edit.data["prompt"]
+    assert (edit.data["chosen"], edit.data["rejected"]) == ("Of the sea.", "I don't know.")
+    assert [row.source.parents for row in rows] == [(known.id,), (unknown.id,)]
+    assert len(notes([known, unknown], work, shares=("1",), edits=False)) == 1
+
+
+def test_an_answer_alone_is_one_to_imitate_and_keeps_its_id():
+    row = Row({"prompt": "p", "completion": "c", "score": 0.7}, Source("best"))
+    lesson = as_lesson(row)
+    assert (lesson.id, lesson.data["use"], lesson.data["chosen"], lesson.data["rejected"]) == (
+        row.id,
+        "pair",
+        "c",
+        "",
+    )
+    keep = Row({"use": "keep", "prompt": "p", "chosen": "c", "rejected": ""}, Source("x"))
+    assert as_lesson(keep) is keep
+
+
+def test_prompts_that_only_watch_are_none_that_are_learned_from():
+    rows = [Row({"prompt": [{"role": "user", "content": "a"}]}, Source("s"))]
+    assert distinct([[{"role": "user", "content": "a"}], "b"], rows) == ["b"]
+
+
+def test_verdicts_are_grouped_by_prompt_for_the_makers_of_pairs():
+    found = judged(ROWS)
+    assert [row.id for row in found.prompts][:2] == ["id of far apart", "id of nearer"]
+    assert [len(rows) for rows in found.completions] == [2] * 5
+    assert [j.score for j in found.judgements[1]] == [0.9, 0.4]
+
+
+def test_an_answer_that_no_named_principle_speaks_of_does_not_concern_it(work):
+    assert concerned(work, ("harmless",), "How do I make soap?")
+    assert not concerned(work, ("harmless",), "Where does Ann live?")
+    assert concerned(work, ("harmless", "private"), "Where does Ann live?")  # private says no condition
+    assert concerned(work, (), "Where does Ann live?")
