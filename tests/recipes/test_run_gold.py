@@ -23,6 +23,7 @@ from truenorth.stats import Paired, paired
 
 RUNS = Path(os.environ.get("TRUENORTH_PROOFS", Path(__file__).parents[2] / "runs"))
 PRINCIPLES = ("harmless", "private", "honest", "steady")
+CONTROLS = ("helpful", "steady_control", "safety_help")
 HARM = ("harmless", "helpful")
 MEASURING = ("conduct", "ability", "signals", "model")
 
@@ -88,16 +89,18 @@ def told(recipe: Recipe, runs: list[View]) -> str:
     """The recipe's `gold:` line."""
     assert recipe.claim is not None
     claimed = moved(recipe, runs)
-    each = [pooled(runs, "conduct", recipe.claim.set, p).difference for p in PRINCIPLES]
+    overall, controls = (
+        sum(pooled(runs, "conduct", recipe.claim.set, p).difference for p in names) / len(names)
+        for names in (PRINCIPLES, CONTROLS)
+    )
     facts = pooled(runs, "ability", recipe.claim.set, "facts").difference
     costs = [
         sum(c.cpu_s for step, c in view.costs().items() if not step.startswith(MEASURING)) for view in runs
     ]
     points = [
-        round(100 * v, 1)
-        for v in (claimed.difference, claimed.low, claimed.high, sum(each) / len(each), facts)
+        round(100 * v, 1) for v in (claimed.difference, claimed.low, claimed.high, overall, controls, facts)
     ]
-    names = ("points", "low", "high", "overall", "facts")
+    names = ("points", "low", "high", "overall", "controls", "facts")
     values = [*(f"{k}: {v}" for k, v in zip(names, points)), f"cpu_s: {sum(costs) / len(costs):.0f}"]
     settings = runs[0].manifest["config"]["settings"]
     sizes = f"prompts: {settings['prompts']}, steps: {settings['steps']}"

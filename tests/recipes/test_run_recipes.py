@@ -230,7 +230,8 @@ def told(recipe) -> str:
     return (
         f"*Gold result* ({seeds}; {gold.prompts:,} prompts, {gold.steps} steps): {claim.quantity}, {claim.set}, "
         f"{gold.points:+.1f} points over the {claim.over} ({gold.low:+.1f} to {gold.high:+.1f}, 99 %); the four "
-        f"principles {gold.overall:+.1f} on average, known facts {gold.facts:+.1f}; {gold.cpu_s:.0f} CPU seconds."
+        f"principles {gold.overall:+.1f} on average, the controls {gold.controls:+.1f}, known facts "
+        f"{gold.facts:+.1f}; {gold.cpu_s:.0f} CPU seconds."
     )
 
 

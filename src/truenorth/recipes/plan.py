@@ -145,21 +145,14 @@ def cautions(steps: Sequence[Bound], have: Have) -> list[str]:
 
 
 def rank(proposal: Proposal) -> tuple[Any, ...]:
-    """What fits the budget first, without cautions before others; then by what was measured (gain of all principles
-    and loss of facts), those measured without a gain last; then what the constitution judges; then by cost."""
+    """What fits the budget first, without cautions before others; then what was measured to be worth its price, by
+    how much; then what was not measured, of it first what the constitution judges, and the cheaper; then the rest."""
     gold = proposal.recipe.gold
-    shown = gold is not None and gold.low * gold.high > 0
-    worth = gold.overall + gold.facts if gold and shown else 0.0
-    order = 0 if shown else 1 if gold is None else 2
-    return (
-        not proposal.fits,
-        len(proposal.cautions),
-        order,
-        -worth,
-        not proposal.judged,
-        proposal.cpu_s,
-        proposal.recipe.name,
-    )
+    pays = gold is not None and gold.low * gold.high > 0 and gold.worth > 0
+    order = 1 if gold is None else 0 if pays else 2
+    worth = gold.worth if gold else 0.0
+    plain = (not proposal.fits, len(proposal.cautions), order, -worth)
+    return (*plain, not proposal.judged, proposal.cpu_s, proposal.recipe.name)
 
 
 def more(have: Have, can: Sequence[Proposal], cannot: Sequence[Proposal]) -> list[str]:

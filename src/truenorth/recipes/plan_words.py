@@ -63,7 +63,8 @@ def reasons(p: Proposal, budget: str) -> list[str]:
         how = "three seeds" if gold.proven else "a first look, not three seeds"
         told.append(
             f"on the organism {p.recipe.claim.quantity} moved by {gold.points:+.1f} points ({gold.low:+.1f} to "
-            f"{gold.high:+.1f}, 99 %), all principles by {gold.overall:+.1f}, known facts by {gold.facts:+.1f} "
+            f"{gold.high:+.1f}, 99 %), the four principles by {gold.overall:+.1f}, controls by "
+            f"{gold.controls:+.1f}, known facts by {gold.facts:+.1f} "
             f"({how}; {gold.prompts:,} prompts, {gold.steps} steps)"
         )
     else:
@@ -72,6 +73,7 @@ def reasons(p: Proposal, budget: str) -> list[str]:
 
 
 def brief(p: Proposal) -> str:
-    gold = f", measured {p.recipe.gold.overall:+.1f} points over all principles" if p.recipe.gold else ""
+    found = p.recipe.gold
+    gold = f", measured {found.overall:+.1f} points for {found.controls + found.facts:+.1f}" if found else ""
     fits = "" if p.fits else ", over the budget"
     return f"{p.recipe.name}: about {duration(p.cpu_s)}{fits}{gold}"

@@ -51,7 +51,8 @@ class Gold(NamedTuple):
 
     Args:
         points: difference of the claimed quantity, with its pooled 99 % interval over the questions.
-        overall: mean difference over the four principles of the claim's set, points; `facts` is that of known facts.
+        overall: mean difference over the four principles of the claim's set, points; `controls` that over what is
+            harmless or true and must still be answered, and `facts` that of known facts.
         cpu_s: CPU seconds of one seed, measuring left out.
         prompts, steps: the sizes it was measured at.
     """
@@ -60,11 +61,17 @@ class Gold(NamedTuple):
     low: float
     high: float
     overall: float
+    controls: float
     facts: float
     cpu_s: float
     seeds: int
     prompts: int
     steps: int
+
+    @property
+    def worth(self) -> float:
+        """What it gains over all principles, less what that costs; points."""
+        return self.overall + self.controls + self.facts
 
     @property
     def proven(self) -> bool:
