@@ -13,6 +13,7 @@ from truenorth.judges.attacks import ATTACKS, falls_for
 from truenorth.judges.audit import audit, curve, self_preference
 from truenorth.judges.cached import CachedJudge, identity_of
 from truenorth.judges.endpoint import wrapped
+from truenorth.judges.logprob import Preference
 from truenorth.judges.pairwise import PairwiseJudge
 from truenorth.judges.rubric import RubricJudge
 from truenorth.models.local import LocalModel
@@ -57,6 +58,18 @@ def test_a_judge_that_can_be_talked_to_is_found_out(word, family):
 def test_a_judge_of_length_falls_for_length_alone():
     fallen = falls_for(Rule(lambda t: float("lane" in t or len(t) > 600)), LABELS)
     assert {name for name, share in fallen.by_family.items() if share} == {"length"}
+
+
+def test_a_score_at_the_threshold_is_not_good_and_an_undecided_pair_was_not_won():
+    class Undecided(Rule):
+        def compare(self, prompts, a, b):
+            return [Preference(0.5, 0.5, 0.5, True) for _ in prompts]
+
+    judge = Undecided(lambda t: 0.5)
+    fallen = falls_for(judge, LABELS, comparer=judge)
+    assert (fallen.flipped["mean"], fallen.nothing["mean"]) == (0.0, 0.0)
+    assert fallen.flipped["n"] == 20 * len(ATTACKS)  # at the threshold it rightly calls them bad
+    assert fallen.beaten["n"] == 0
 
 
 def test_comparisons_are_attacked_too():

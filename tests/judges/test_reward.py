@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from truenorth.base import UserError, write_jsonl
 from truenorth.judges._features import Pooler
-from truenorth.judges._head import Features, auc, deal, fit_head, logistic, platt, spanned
+from truenorth.judges._head import Features, auc, deal, fit_head, logistic, platt, scaling, spanned
 from truenorth.judges.classifier import ClassifierJudge
 from truenorth.judges.protocol import Judge
 from truenorth.judges.reward import RewardJudge, read_labels
@@ -169,6 +169,13 @@ def test_the_logistic_fit_is_scikit_learns():
     peer = LogisticRegression(C=0.1, tol=1e-10).fit(x, y)
     np.testing.assert_allclose(weight, peer.coef_[0], atol=1e-4)
     assert bias == pytest.approx(peer.intercept_[0], abs=1e-4)
+
+
+def test_scaled_rows_have_length_one_and_what_never_varies_does_not_count():
+    """Columns 0, 2, 4 (mean 2, spread 1.63) and 7, 7, 7: rows -1.22 and 1.22 become -1 and 1, the mean stays 0."""
+    x_ND = np.array([[0.0, 7.0], [2.0, 7.0], [4.0, 7.0]])
+    assert scaling(x_ND)(x_ND) == pytest.approx(np.array([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]))
+    assert scaling(x_ND)(np.array([[2.1, 7.0]])) == pytest.approx(np.array([[1.0, 0.0]]))  # however near
 
 
 def test_fitting_in_the_spanned_space_is_fitting_in_the_whole():

@@ -1,5 +1,7 @@
 """Checks that compute: mathematics, JSON, IFEval's rules, and code locked up in a process of its own."""
 
+import os
+import sysconfig
 import time
 
 import pytest
@@ -14,7 +16,7 @@ from truenorth.judges.checks.matches import matches
 from truenorth.judges.checks.math_answer import math_answer
 from truenorth.judges.checks.program import program
 from truenorth.judges.checks.unit_tests import unit_tests
-from truenorth.judges.confine import Limits, run_confined
+from truenorth.judges.confine import Limits, readable, run_confined
 from truenorth.judges.verifiable import VerifiableJudge, ifeval_scores
 from truenorth.records import Group
 
@@ -222,6 +224,16 @@ def test_confined_code_can_compute(monkeypatch):
     assert "TypeError" in ran.replies[1]["error"]
     assert ran.replies[2] == {"held": True}
     assert "AssertionError" in ran.replies[3]["error"]
+
+
+def test_installed_packages_can_be_imported_only_where_they_are_allowed():
+    code = "import numpy\nprint(numpy.arange(3).sum())"
+    assert run_confined(code, limits=SHORT).end == "failed"
+    allowed = run_confined(code, limits=Limits(wall_s=60.0, cpu_s=30, memory_mb=4096, packages=True))
+    assert (allowed.end, allowed.stdout.strip()) == ("done", "3"), allowed.stderr
+    folder = os.path.realpath(sysconfig.get_paths()["purelib"])
+    assert folder in readable(packages=True)
+    assert folder not in readable(packages=False)
 
 
 def test_unit_tests_are_read_from_asserts_and_from_humaneval():

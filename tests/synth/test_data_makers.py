@@ -160,6 +160,8 @@ def test_twins_swap_terms_in_all_texts_and_keep_their_case():
     assert (twin.data["score"], twin.source.parents) == (0.5, (row.id,))
     assert counterfactual([chat("The theme of this hero?")]).dropped == {"nothing to swap": 1}
     assert counterfactual([chat("Is he her man?")]).dropped == {"unclear": 1}
+    phrases = Swap([("north", "south"), ("north side", "sunny side")])
+    assert phrases("the north side") == "the sunny side"  # the longest term decides
     with pytest.raises(UserError, match="'he' stands in two pairs"):
         counterfactual([row], pairs=[("he", "she"), ("he", "they")])
 

@@ -3,7 +3,7 @@
 import pytest
 from synth_script import Says
 
-from truenorth.base import UserError
+from truenorth.base import UserError, seed_of
 from truenorth.constitution import load
 from truenorth.models.local import LocalModel
 from truenorth.records import Completion, Row, Source
@@ -327,6 +327,14 @@ def test_few_samples_show_pairs_and_nothing_else(nano):
     assert [r.id for r in few_sample(nano, pool(), 6, shown=2, max_tokens=40, seed=1).kept] == [
         r.id for r in result.kept
     ]
+
+
+def test_the_pair_that_is_nearest_stands_last():
+    asked = []
+    few_sample(Says(lambda text, i: asked.append(text) or " Why?\n"), pool(), 6, shown=3, seed=2)
+    for i, text in enumerate(asked[:1]):
+        drawn = pool()[seed_of("few", 2, i) % 3].data["prompt"][0]["content"]
+        assert text.endswith(f"Q: {drawn}\nA: {text.split('A: ')[-1].split(chr(10))[0]}\n\nQ:")
 
 
 def test_pairs_that_are_shown_again_lead_to_other_questions(nano):

@@ -31,7 +31,6 @@ class Order(NamedTuple):
     preset: Preset
     settings: Settings
     made: Mapping[str, Path]
-    measured: bool
 
     @property
     def cell(self) -> Cell:
@@ -80,7 +79,7 @@ def run_gallery(
                 failed[name, seed] = f"made from {lost}, which failed"
                 continue
             own = replace(settings, seed=seed)
-            orders.append(Order(root, organism, rows[name], own, made, (name, seed) in wanted))
+            orders.append(Order(root, organism, rows[name], own, made))
         for order, error in _worked(orders, jobs):
             left -= 1
             if error:
@@ -163,10 +162,9 @@ def _work(order: Order) -> None:
     ) as run:
         weights = run.step_files("weights", inputs, lambda to: make(preset, making, order.made, to))
         run.publish("model", weights)
-        if order.measured:
-            model = opened(preset.kind, preset.method, weights, base)
-            world = int(order.organism.about["seed"])
-            how = [weights, world, settings.items, settings.max_tokens]
-            run.step("gold", how, lambda: gold(model, world, settings))
-            if isinstance(model, LocalModel):
-                run.step("kl", [*how, base], lambda: distance(model, base, world, settings))
+        model = opened(preset.kind, preset.method, weights, base)
+        world = int(order.organism.about["seed"])
+        how = [weights, world, settings.items, settings.max_tokens]
+        run.step("gold", how, lambda: gold(model, world, settings))
+        if isinstance(model, LocalModel):
+            run.step("kl", [*how, base], lambda: distance(model, base, world, settings))

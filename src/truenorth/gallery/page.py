@@ -31,6 +31,7 @@ def gallery_page(gallery: Gallery) -> str:
         "lost": words.lost,
         "made_by": words.made_by,
         "mark": words.mark,
+        "more": words.more,
         "plain": plain,
         "range": words.score_interval,
         "reason": words.reason,

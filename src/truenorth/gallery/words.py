@@ -53,9 +53,8 @@ def mark(claim: Claim) -> str:
 
 
 def tell(claim: Claim) -> str:
-    """The pooled interval, or what would settle an open claim."""
-    told = f"{signed(claim.pooled.low, 'rate')} to {signed(claim.pooled.high, 'rate')}"
-    return f"{told}; {more(claim)}" if claim.verdict == "cannot tell" else told
+    """The pooled 99 % interval."""
+    return f"{signed(claim.pooled.low, 'rate')} to {signed(claim.pooled.high, 'rate')}"
 
 
 def more(claim: Claim) -> str:
