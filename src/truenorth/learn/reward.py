@@ -73,14 +73,12 @@ def open_reward(
         AutoModelForTokenClassification,
         AutoTokenizer,
     )
-    from transformers.utils import logging
+
+    from truenorth.models.hushed import hushed
 
     kind = AutoModelForTokenClassification if each_token else AutoModelForSequenceClassification
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()  # a new head is what was asked for, and no news
-    logging.disable_progress_bar()
     try:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), hushed():  # a new head is no news
             module, info = kind.from_pretrained(
                 path,
                 num_labels=outputs,
@@ -93,10 +91,6 @@ def open_reward(
     except (OSError, ValueError) as error:
         why = str(error).splitlines()[0]
         raise UserError(f"cannot load ({why})", where=str(path), expected="a transformers model") from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
     if not isinstance(getattr(module, "score", None), torch.nn.Linear):
         raise UserError(
             f"{type(module).__name__} has no linear layer `score`", where=str(path), expected="a decoder"

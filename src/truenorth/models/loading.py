@@ -126,24 +126,19 @@ def _tokenizer(source: str, options: dict[str, Any]) -> Any:
 def _module(source: str, options: dict[str, Any]) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
-    from transformers.utils import logging
 
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    from truenorth.models.hushed import hushed
+
     try:
         # A configuration object is changed by loading, so each model gets its own.
         hub = {key: options[key] for key in ("revision", "trust_remote_code")}
-        config = copy.deepcopy(AutoConfig.from_pretrained(source, **hub))
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            source, config=config, use_safetensors=True, output_loading_info=True, **options
-        )
+        with hushed():
+            config = copy.deepcopy(AutoConfig.from_pretrained(source, **hub))
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                source, config=config, use_safetensors=True, output_loading_info=True, **options
+            )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise UserError(f"cannot load this model ({_brief(error)})", where=source, expected=SAVED) from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
     module, info = loaded
     missing = sorted(info["missing_keys"])
     if missing:

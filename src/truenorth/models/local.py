@@ -152,8 +152,11 @@ class LocalModel:
 
     def save(self, folder: str | Path) -> None:
         """Write the model (or adapter) and the tokenizer as transformers does."""
-        self.module.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        from truenorth.models.hushed import hushed
+
+        with hushed():
+            self.module.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
 
     def sample(
         self,
