@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
+PROOFS ?= tests/recipes/test_gold.py
 # On Linux without an NVIDIA GPU the CPU build is a tenth of the download:
 #   make TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
 TORCH ?= torch==2.13.0
@@ -69,8 +70,8 @@ organism: $(READY)  ## build the world that ships again and pretrain its models,
 kill-test: $(READY)  ## kill the main job at ten random moments, resume it, compare the weights bit for bit
 	@$(TEST_ENV) $(BIN)/python -m pytest -q -m kill --timeout 7200 $(ARGS)
 
-proofs: $(READY)  ## three seeds of the main job, pooled, where the truth is known (runs/proof-SEED)
-	@$(BIN)/python -m pytest -q -m gold --timeout 7200 $(ARGS)
+proofs: $(READY)  ## three seeds of the main job, pooled, where the truth is known (PROOFS=tests for every method's: hours)
+	@$(BIN)/python -m pytest -q -m gold --timeout 7200 $(PROOFS) $(ARGS)
 
 clean:  ## remove what the other targets made (runs/ stays)
 	rm -rf $(VENV) site build dist src/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
