@@ -110,7 +110,7 @@ def facts(gallery: Gallery) -> dict[str, str]:
         "Questions a principle": f"{how['items']}, near and far each",
         "Training": f"{how['steps']} steps of {how['batch']}, rate {how['lr']:g}",
         "Prompts": f"{how['prompts']:,}",
-        "Load when run": f"{gallery.load}",
+        "Load when gathered": f"{gallery.load}",
         "Made": f"{gallery.made}, version {gallery.version}",
     }
 
