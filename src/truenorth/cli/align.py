@@ -26,6 +26,7 @@ NEED_MODEL = ("constitution", "prompts", "labels", "judge", "measure", "human_te
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     what = parser.add_argument_group("a model of one's own")
     what.add_argument("--model", metavar="DIR_OR_ID", help="a transformers model: a folder or a hub id")
     what.add_argument("--constitution", metavar="FILE", help="YAML or Markdown, or the name of a shipped one")

@@ -28,6 +28,7 @@ FOREIGN = FORMS[-2:]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument("source", metavar="RUN", type=Path, help="a run directory, or a table of answers")
     parser.add_argument(
         "--ask", choices=("rank", "rate", "approve"), help="what is asked first (default: rank)"
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     check(args)
     path = args.store or store_path(args.source)
     if args.export:
@@ -105,6 +107,7 @@ def store_path(source: Path) -> Path:
 
 
 def run_page(args: argparse.Namespace, path: Path) -> int:
+    """Serve the page until it is interrupted."""
     from truenorth.records.label_store import LabelStore
     from truenorth.serve.access import access_for
     from truenorth.serve.annotate import annotation_app
@@ -138,6 +141,7 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
 
 
 def run_export(args: argparse.Namespace, path: Path) -> int:
+    """Write the labels as rows of the form asked for."""
     from truenorth.records.label_consensus import consensus
     from truenorth.records.label_rows import FORMS as ROWS
     from truenorth.records.label_store import LabelStore
@@ -207,6 +211,7 @@ def gathered(args: argparse.Namespace) -> Work:
 
 
 def run_agreement(path: Path) -> int:
+    """Print how far people agree, kind by kind."""
     from truenorth.records.label_agreement import SCALES, agreement
     from truenorth.records.label_store import LabelStore
 

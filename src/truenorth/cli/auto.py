@@ -19,6 +19,7 @@ from truenorth.cli import exits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument("--recipes", nargs="+", default=[], metavar="NAME", help="default: all that can run")
     parser.add_argument(
         "--objectives",
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     if args.rounds < 1 or args.held < 20:
         raise UserError(
             f"{args.rounds} rounds, {args.held} prompts",

@@ -22,11 +22,13 @@ FOLDERS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument("kind", nargs="?", metavar="KIND", help=f"one of {', '.join(FOLDERS)}")
     parser.add_argument("--list", action="store_true", help="names only, one a line")
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     if args.kind is None:
         print("\n".join(FOLDERS))
         return exits.OK

@@ -19,6 +19,7 @@ from truenorth.cli import exits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument(
         "files", metavar="FILE", nargs="+", help="result files or folders, one or more systems each"
     )

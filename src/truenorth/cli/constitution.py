@@ -22,6 +22,7 @@ RunCheck = Callable[[Check, str, str], float | None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="lint|show|diff")
     check = actions.add_parser("lint", help="say what is doubtful; status 1 if something must be mended")
     check.add_argument("files", nargs="+", metavar="FILE")
@@ -39,11 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     actions = {"lint": run_lint, "show": run_show, "diff": run_diff}
     return actions[args.action](args)
 
 
 def run_lint(args: argparse.Namespace) -> int:
+    """Print what is doubtful, with its line."""
     failing = ("error", "warning") if args.strict else ("error",)
     failed = False
     for file in args.files:
@@ -60,6 +63,7 @@ def run_lint(args: argparse.Namespace) -> int:
 
 
 def run_show(args: argparse.Namespace) -> int:
+    """Print a constitution, or one principle, as people read it."""
     constitution = load(args.file, allow_code=args.allow_code)
     if args.principle is None:
         print(show(constitution), end="")
@@ -72,6 +76,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 
 def run_diff(args: argparse.Namespace) -> int:
+    """Print what changed, and what is stale for it."""
     old, new = (load(file, allow_code=args.allow_code) for file in (args.old, args.new))
     changes = diff(old, new)
     print(

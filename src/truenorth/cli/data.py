@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     actions = parser.add_subparsers(
         dest="action", required=True, metavar="dedupe|select|scrub|restore|decontaminate|index|balance"
     )
@@ -122,6 +123,7 @@ def _action(
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     if args.action in ("scrub", "restore"):
         from truenorth.cli.data_scrub import run_scrub
 

@@ -27,10 +27,12 @@ class Finding(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("runs"), help="where runs will go")
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     faults = 0
     for finding in findings(args.out):
         faults += finding.mark == "fault"

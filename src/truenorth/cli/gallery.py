@@ -19,6 +19,7 @@ from truenorth.cli import exits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument("--list", action="store_true", help="the rows, one a line")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these rows")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="default: 0")
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     from truenorth.gallery.presets import chosen, presets
 
     rows = presets(args.presets)

@@ -19,6 +19,7 @@ from truenorth.cli import exits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|card")
     actions.add_parser("list", help="kinds of judges and checks, one a line")
     card = actions.add_parser("card", help="measure a judge against people's labels")
@@ -41,10 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     return run_list() if args.action == "list" else run_card(args)
 
 
 def run_list() -> int:
+    """Print what there is."""
     from truenorth.judges.spec import KINDS, check_names
 
     for name, about in KINDS.items():
@@ -55,6 +58,7 @@ def run_list() -> int:
 
 
 def run_card(args: argparse.Namespace) -> int:
+    """Make a judge's card, print it, and say whether it passes."""
     from truenorth.judges.audit import audit, read_labelled
     from truenorth.judges.spec import open_judge
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument("--model", required=True, metavar="DIR_OR_ID", help="a transformers model")
     parser.add_argument("--against", metavar="DIR_OR_ID", help="compare with this one, on the same prompts")
     parser.add_argument(

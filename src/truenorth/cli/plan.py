@@ -18,6 +18,7 @@ from truenorth.cli import exits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument(
         "--model", metavar="DIR_OR_ID", help="a transformers model; default: the shipped organism"
     )
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     from truenorth.recipes.plan import plan
     from truenorth.recipes.plan_inputs import inputs
     from truenorth.recipes.plan_words import described

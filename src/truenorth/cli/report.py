@@ -15,6 +15,7 @@ from truenorth.cli import exits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument("run", metavar="RUN", type=Path, help="a run directory, or a report.json")
     parser.add_argument(
         "--as",
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     from truenorth.report import console_table, model_card, write_report
 
     path = args.run / "report.json" if args.run.is_dir() else args.run

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a name of --list, or a YAML file")
     parser.add_argument("--list", action="store_true", help="the shipped recipes, one name a line")
     add_what(parser)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     parser.add_argument("run", metavar="RUN", help="a run directory")
     parser.add_argument("row", metavar="ROW", help="an id, the beginning of one, or STEP:NUMBER")
     parser.add_argument(
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     from truenorth.engine import View
     from truenorth.records.why import render, roots, why
 

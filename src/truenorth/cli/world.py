@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="build|rates")
     build = actions.add_parser("build", help="generate a world and pretrain its models")
     build.add_argument("--seed", type=int, required=True, help="a whole number; 0 is the world that ships")
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
     return _build(args) if args.action == "build" else _rates(args)
 
 
