@@ -160,6 +160,7 @@ def solutions(n=60):
     return rows, truth
 
 
+@pytest.mark.xfail(reason="the bar was set before looking, and 0.885 was measured", strict=True)
 def test_steps_after_which_all_is_lost_are_told_from_good_ones(micro):
     """A29: rollouts from every step; the share of right ends by whether the step is right."""
     rows, truth = solutions()
@@ -174,7 +175,7 @@ def test_steps_after_which_all_is_lost_are_told_from_good_ones(micro):
     told = sum(x > y for x in good for y in bad) + 0.5 * sum(x == y for x in good for y in bad)
     area = told / len(good) / len(bad)
     print("area under the curve", area, len(good), len(bad))
-    assert area > 0.8
+    assert area > 0.9
 
 
 def test_what_the_model_knows_is_answered_and_the_rest_is_declined(micro):
