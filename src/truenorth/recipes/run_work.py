@@ -26,6 +26,7 @@ Prompts = Annotated[list[Row], "prompt"]
 Answers = Annotated[list[Row], "prompt", "completion"]
 Verdicts = Annotated[list[Row], "prompt", "completion", "score"]
 Pairs = Annotated[list[Row], "prompt", "chosen", "rejected"]
+Worded = Annotated[list[Row], "prompt", "paraphrase", "completion"]
 
 
 class Load(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 
 from truenorth.base import UserError, seed_of, write_json, write_jsonl, write_text
 from truenorth.engine import progress
+from truenorth.worlds.harbour import PHRASES
 from truenorth.worlds.harbour.gold.corpus import (
     CHAT_TEMPLATE,
     HABITS,
@@ -20,6 +21,7 @@ from truenorth.worlds.harbour.gold.corpus import (
     rendered,
 )
 from truenorth.worlds.harbour.gold.facts import World, make_world
+from truenorth.worlds.harbour.gold.second import phrase_book
 from truenorth.worlds.harbour.gold.seeds import held_out_texts, seed_labels
 from truenorth.worlds.harbour.gold.wordings import Wordings, make_wordings
 
@@ -59,6 +61,7 @@ def build_world(
     shapes = before | {size: asdict(SIZES[size]) for size in sizes}
     write_json(out / "world.json", {"world": "harbour", "seed": seed, "sizes": shapes})
     write_jsonl(out / "labels.jsonl", seed_labels(world, says))
+    write_jsonl(out / PHRASES, phrase_book(world, says))
     write_text(out / "held_out.txt", held_out_file(world, says))
     tokenizer = make_tokenizer(world, says)
     for size in sizes:
