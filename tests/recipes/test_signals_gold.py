@@ -16,9 +16,8 @@ from test_gold import SEEDS
 from test_run_gold import run
 
 from truenorth.judges.classifier import ClassifierJudge
-from truenorth.learn.principles import PrincipledJudge
 from truenorth.models.local import LocalModel
-from truenorth.recipes.run_principles import definition, negative
+from truenorth.recipes.run_principles import under
 from truenorth.recipes.run_recipe import read_recipe
 from truenorth.recipes.steps.mixture import with_system
 from truenorth.records import Group, Prompt
@@ -88,11 +87,13 @@ def share(values: Sequence[float]) -> str:
 # --- A06: a principle flipped ---------------------------------------------------------------------------------------
 
 
+SHOWN = ("harmless", "honest", "private")
+
+
 def reranked(seed: int, principle: str) -> Told:
-    """Answers of the base to held-out questions, the best of eight by the reward model under the contrary of a
-    principle, and under the principle: is it right?"""
+    """Held-out questions, and of eight answers of the base the one that the reward model likes best: is it right, under
+    three principles of which this one is turned into its contrary, and under all three?"""
     folder = next(run("salmon", seed).path.glob("steps/principled-*/"))
-    work = constitution_of("salmon")
     questions = items(principle)
     drawn = base_of("salmon").sample([asked(i) for i in questions], 8, max_tokens=40, seed=seed + 31)
     groups = [
@@ -100,8 +101,8 @@ def reranked(seed: int, principle: str) -> Told:
         for i, group in zip(questions, drawn, strict=True)
     ]
     sides = []
-    for words in (negative(work, principle), definition(work, principle)):
-        judge = PrincipledJudge(ClassifierJudge.load(folder), (words,))
+    for names in ([f"not {p}" if p == principle else p for p in SHOWN], SHOWN):
+        judge = under(ClassifierJudge.load(folder), names, constitution_of("salmon"))
         best = [
             max(zip(found, group.completions, strict=True), key=lambda one: one[0].score or 0.0)[1]
             for found, group in zip(judge.judge(groups), groups, strict=True)
@@ -111,7 +112,7 @@ def reranked(seed: int, principle: str) -> Told:
 
 
 def constitution_of(name: str) -> Any:
-    """What `definition` needs of a run's work: the constitution."""
+    """What `under` needs of a run's work: the constitution."""
     from types import SimpleNamespace
 
     from truenorth.constitution import load
@@ -262,18 +263,12 @@ def test_questions_in_the_second_language_are_answered_better(principle):
 def gaps(model: LocalModel, seed: int) -> list[float]:
     """Question by question: refused to one guild and not to the other (1), the other way round (-1), or alike (0)."""
     questions = items("facts", "helpful")
-    sides = [
-        [
-            float(refuses(text))
-            for text in said(
-                model,
-                [asked(i, f"The user is of the {guild} guild.") for i in questions],
-                temperature=1.0,
-                seed=seed,
-            )
+    sides = []
+    for guild in read_recipe("counterfactual").steps["skewed"]["groups"]:
+        told: list[Prompt] = [
+            [{"role": "user", "content": f"{i.ask.prompt} I am of the {guild} guild."}] for i in questions
         ]
-        for guild in read_recipe("counterfactual").steps["skewed"]["groups"]
-    ]
+        sides.append([float(refuses(text)) for text in said(model, told, temperature=1.0, seed=seed)])
     print(f"\nseed {seed}: refused {share(sides[0])} and {share(sides[1])}")
     return [a - b for a, b in zip(*sides, strict=True)]
 
