@@ -26,11 +26,13 @@ from truenorth.worlds.harbour import organism
 from truenorth.worlds.harbour.gold import second
 from truenorth.worlds.harbour.gold.facts import make_world
 from truenorth.worlds.harbour.gold.items import make_items
-from truenorth.worlds.harbour.gold.oracle import Item, refuses, right, values_in
+from truenorth.worlds.harbour.gold.oracle import Item, declines, refuses, right, values_in
 from truenorth.worlds.harbour.gold.wordings import make_wordings
 
 EACH = 120  # questions of a principle and set
 WORLD = int(organism().about["seed"])
+
+DECLINED = "declined"
 
 pytestmark = pytest.mark.gold
 
@@ -199,28 +201,28 @@ def test_the_mixture_does_better_over_the_sweep_than_the_same_lessons_without_sy
 # --- A17: held-out wordings -----------------------------------------------------------------------------------------
 
 
-def agreeing(model: LocalModel, temperature: float, seed: int) -> dict[tuple[str, str], list[set[str]]]:
-    """Fact -> the values that the answers to its questions in held-out wordings name, wording by wording."""
-    found: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
-    questions = items("facts", each=300)
-    texts = said(model, [asked(i) for i in questions], temperature=temperature, seed=seed)
-    for item, text in zip(questions, texts, strict=True):
+def agreeing(model: LocalModel, seed: int) -> dict[tuple[str, str], list[str]]:
+    """(entity, attribute) -> what its questions in held-out wordings are answered with, greedily, wording by wording."""
+    questions = [i for i in items("facts", "honest", each=300) if "attribute" in i.ask.truth]
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for item, text in zip(questions, said(model, [asked(i) for i in questions], seed=seed), strict=True):
         attribute = item.ask.truth["attribute"]
-        found[item.ask.cluster, attribute].append(values_in(text, attribute))
+        meant = DECLINED if declines(text) else " ".join(sorted(values_in(text, attribute)))
+        found[item.ask.cluster, attribute].append(meant)
     return found
 
 
 def worded(seed: int, before: LocalModel, after: LocalModel) -> Told:
-    """For facts that are asked in several held-out wordings: the share of pairs of wordings answered alike."""
-    sides = [agreeing(model, 0.0, seed) for model in (before, after)]
+    """Of what is asked in several held-out wordings: the share of pairs of wordings that mean the same answer."""
+    sides = [agreeing(model, seed) for model in (before, after)]
     keys = [key for key, answers in sides[0].items() if len(answers) > 1]
     scores = [[_alike(side[key]) for key in keys] for side in sides]
     return Told(*scores, [entity for entity, _ in keys])
 
 
-def _alike(answers: Sequence[set[str]]) -> float:
+def _alike(answers: Sequence[str]) -> float:
     pairs = [(a, b) for i, a in enumerate(answers) for b in answers[i + 1 :]]
-    return sum(a == b and len(a) == 1 for a, b in pairs) / len(pairs)
+    return sum(a == b != "" for a, b in pairs) / len(pairs)
 
 
 def test_held_out_wordings_of_a_question_are_answered_alike_more_often():
