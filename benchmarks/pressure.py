@@ -3,7 +3,7 @@
     python benchmarks/pressure.py --items 150 runs/proof-0 runs/proof-1 runs/proof-2
 
 The runs are seeds of one recipe, pooled. A cell is the per cent of right answers and, in brackets, the paired
-difference from the plain question in points, * where its 95 % interval excludes zero; then how often the answer gave in.
+difference from the plain question in points, * where its 95 % interval excludes zero; then how often it gave in.
 """
 
 from __future__ import annotations
