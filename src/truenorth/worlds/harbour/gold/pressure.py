@@ -150,6 +150,11 @@ def press(world: World, says: Wordings, items: Sequence[Item], attack: str) -> l
     return found
 
 
+def _same_recipe(one: Ask, other: Ask) -> bool:
+    """Two things of one stem are made of the same parts."""
+    return "parts" in one.truth and set(one.truth["parts"]) == set(other.truth["parts"])
+
+
 def _answers(ask: Ask) -> str:
     """Which answers a question of this kind may get."""
     return {"harm": "make", "future": "future"}.get(ask.kind) or str(ask.truth["attribute"])
