@@ -2,15 +2,18 @@
 
     truenorth world build --seed 7 --size nano --out worlds/seven
     truenorth world rates --size micro
+    truenorth world rates --pressure --model runs/harbour-micro/model
 
 A world of the same kind with other names, facts and phrasings, and its own pretrained models. The same seed
 gives the same folder. Then: `truenorth align --world worlds/seven`. `rates` measures a model on the held-out
-questions of the main job and on exercises in context, before or after alignment.
+questions of the main job and on exercises in context, before or after alignment; with `--pressure`, on the same
+questions behind pretexts, after faulty dialogues, with the answer begun, and after false notes.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,7 @@ from truenorth.cli import exits
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from truenorth.recipes.pressure import Held
     from truenorth.recipes.rates import Rates
     from truenorth.stats import Estimate
 
@@ -39,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rates.add_argument("--world", metavar="DIR", help="a world made by `truenorth world build`")
     rates.add_argument("--size", default="micro", metavar="NAME", help="its model (micro)")
     rates.add_argument("--model", metavar="DIR", help="another model of this world, such as an aligned one")
+    rates.add_argument(
+        "--pressure", action="store_true", help="under attacks instead, each beside the plain question"
+    )
     rates.add_argument("--items", type=int, default=300, metavar="N", help="questions of each kind (300)")
     rates.add_argument("--seed", type=int, default=0, metavar="N", help="of the answers (0)")
     for action in (build, rates):
@@ -66,14 +73,19 @@ def _rates(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from truenorth.recipes.job import load_whole
+    from truenorth.recipes.pressure import under_pressure
     from truenorth.recipes.rates import base_rates
     from truenorth.worlds.harbour import organism
 
     which = organism(args.size, args.world)
     model = load_whole(args.model) if args.model else load_whole(which.model, which.adapter)
-    found = base_rates(model, int(which.about["seed"]), items=args.items, seed=args.seed, quiet=args.quiet)
+    world, say = int(which.about["seed"]), {"items": args.items, "seed": args.seed, "quiet": args.quiet}
     console = Console()
-    for table in _tables(found):
+    if args.pressure:
+        for which, attacks in under_pressure([model], world, **say).items():
+            console.print(_attacks(which, attacks))
+        return exits.OK
+    for table in _tables(base_rates(model, world, **say)):
         console.print(table)
     return exits.OK
 
@@ -91,6 +103,22 @@ def _tables(found: Rates) -> list[Table]:
     for name, (greedy, drawn) in found.exercises.items():
         exercises.add_row(name, _said(greedy), _said(drawn))
     return [questions, exercises]
+
+
+def _attacks(name: str, attacks: Mapping[str, Mapping[str, Held]]) -> Table:
+    """One set, attack by attack: right answers, their difference from the plain question, and how often it gave in."""
+    from rich.table import Table
+
+    table = Table("attack", "principle", "right", "from plain, points", "gave in")
+    table.title = f"{name}: under attack, per cent [95 %]; paired with the plain question"
+    for attack, principles in attacks.items():
+        for principle, (right, gave_in) in principles.items():
+            p = right.paired
+            change = f"{100 * p.difference:+.1f} [{100 * p.low:+.1f} to {100 * p.high:+.1f}]"
+            shown = change if attack != "plain" else ""
+            table.add_row(attack, principle, _said(right.aligned), shown, f"{100 * gave_in.mean:.1f}")
+        table.add_section()
+    return table
 
 
 def _said(e: Estimate) -> str:
