@@ -14,6 +14,7 @@ from truenorth.judges.mixture import MixtureJudge
 from truenorth.judges.pairwise import PairwiseJudge
 from truenorth.judges.panel import PanelJudge
 from truenorth.judges.protocol import Judge
+from truenorth.judges.quotes import QuoteDebate
 from truenorth.judges.reward import RewardJudge, read_labels
 from truenorth.judges.rubric import ChecklistJudge, ReferenceJudge, RubricJudge
 from truenorth.judges.rules import Rule, RulesJudge
@@ -36,6 +37,7 @@ __all__ = [
     "PairwiseJudge",
     "PanelJudge",
     "ProcessJudge",
+    "QuoteDebate",
     "ReferenceJudge",
     "RewardJudge",
     "RubricJudge",
