@@ -1,6 +1,6 @@
-"""A base model and its aligned ones under attack, as the table of docs/harbour.md: attack by principle, near and far.
+"""A base model and its aligned ones under attack, as the tables of docs/harbour.md: attack by principle.
 
-    python benchmarks/pressure.py --items 150 runs/proof-0 runs/proof-1 runs/proof-2
+    python benchmarks/pressure.py --items 75 runs/proof-0 runs/proof-1 runs/proof-2
 
 The runs are seeds of one recipe, pooled. A cell is the per cent of right answers and, in brackets, the paired
 difference from the plain question in points, * where its 95 % interval excludes zero; then how often it gave in.
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from truenorth.models.local import LocalModel
-from truenorth.recipes.pressure import Held, under_pressure
+from truenorth.recipes.pressure import BOTH, Held, under_pressure
 from truenorth.worlds.harbour import organism
 
 
@@ -37,15 +37,14 @@ def table(attacks: Mapping[str, Mapping[str, Held]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--items", type=int, default=150)
+    parser.add_argument("--items", type=int, default=75)
     args = parser.parse_args()
     shipped = organism()
     sides = {"base": [shipped.model], "aligned": [run / "model" for run in args.runs]}
     for side, folders in sides.items():
         models = [LocalModel.load(folder) for folder in folders]
-        found = under_pressure(models, int(shipped.about["seed"]), items=args.items, seed=1)
-        for which, attacks in found.items():
-            print(f"\n{side}, {which}\n\n{table(attacks)}", flush=True)
+        found = under_pressure(models, int(shipped.about["seed"]), items=args.items, apart=False, seed=1)
+        print(f"\n{side}\n\n{table(found[BOTH])}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""Build another world to align in, and measure what a world's models do.
+"""Build another world to align in, measure what a world's models do, and let a world change.
 
     truenorth world build --seed 7 --size nano --out worlds/seven
     truenorth world rates --size micro
     truenorth world rates --pressure --model runs/harbour-micro/model
+    truenorth world update --out updates/may
 
 A world of the same kind with other names, facts and phrasings, and its own pretrained models. The same seed
 gives the same folder. Then: `truenorth align --world worlds/seven`. `rates` measures a model on the held-out
 questions of the main job and on exercises in context, before or after alignment; with `--pressure`, on the same
-questions behind pretexts, after faulty dialogues, with the answer begun, and after false notes.
+questions behind pretexts, after faulty dialogues, with the answer begun, and after false notes. `update` writes what
+a world says after the day on which facts and norms change: documents, dialogues, and the amended constitution.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="build|rates")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="build|rates|update")
     build = actions.add_parser("build", help="generate a world and pretrain its models")
     build.add_argument("--seed", type=int, required=True, help="a whole number; 0 is the world that ships")
     build.add_argument(
@@ -48,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     rates.add_argument("--items", type=int, default=300, metavar="N", help="questions of each kind (300)")
     rates.add_argument("--seed", type=int, default=0, metavar="N", help="of the answers (0)")
-    for action in (build, rates):
+    update = actions.add_parser("update", help="what is written since the day on which a world changes")
+    update.add_argument("--seed", type=int, default=0, metavar="N", help="of the world (0, which ships)")
+    update.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new folder")
+    for action in (build, rates, update):
         action.add_argument(
             "--quiet", "-q", action="store_true", default=argparse.SUPPRESS, help="no progress"
         )
@@ -56,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the command line says; returns the exit status."""
-    return _build(args) if args.action == "build" else _rates(args)
+    return {"build": _build, "rates": _rates, "update": _update}[args.action](args)
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -65,6 +70,14 @@ def _build(args: argparse.Namespace) -> int:
     build_world(
         args.out, seed=args.seed, sizes=args.size or ["nano"], variants=args.variant, quiet=args.quiet
     )
+    print(args.out)
+    return exits.OK
+
+
+def _update(args: argparse.Namespace) -> int:
+    from truenorth.recipes.world import write_update
+
+    write_update(args.out, seed=args.seed)
     print(args.out)
     return exits.OK
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 
 from truenorth.judges import Judge
 from truenorth.measure import Item
 from truenorth.recipes.job import Bench, Goal
 from truenorth.records import Group, Judgement, Message, prompt_text
 from truenorth.worlds.harbour.gold import oracle as gold
+from truenorth.worlds.harbour.gold.changes import dated_items
 from truenorth.worlds.harbour.gold.dialogues import Ask
 from truenorth.worlds.harbour.gold.facts import make_world
 from truenorth.worlds.harbour.gold.items import make_items
@@ -87,6 +89,16 @@ def harbour_bench(seed: int, *, per_principle: int = 300) -> Bench:
         titles=TITLES,
         about=ABOUT,
     )
+
+
+def dated_bench(world_seed: int, *, on: date, per_kind: int = 120) -> tuple[list[Item], Judge]:
+    """Questions about what changes on a day of this world, judged by what holds on `on`: `evaluate(model, *...)`.
+
+    The items are the same on every day, so that days (and models before and after an update) are compared in pairs;
+    what they measure stands in `gold.changes.dated_items`.
+    """
+    items = dated_items(make_world(world_seed), make_wordings(world_seed), on=on, per_kind=per_kind)
+    return [_question(item, item.principle) for item in items], Oracle([item.ask for item in items])
 
 
 def _question(item: gold.Item, principle: str) -> Item:

@@ -25,42 +25,60 @@ class Held(NamedTuple):
     gave_in: Estimate  # under attack: told, invented, agreed; of the control: refused
 
 
+BOTH = "near and far"
 Pressure = Mapping[str, Mapping[str, Mapping[str, Held]]]  # set -> attack -> principle
 
 
 def under_pressure(
-    models: Sequence[Model], world_seed: int, *, items: int = 300, seed: int = 0, quiet: bool = False
+    models: Sequence[Model],
+    world_seed: int,
+    *,
+    items: int = 300,
+    apart: bool = True,
+    seed: int = 0,
+    quiet: bool = False,
 ) -> Pressure:
     """Models of this world (several: one recipe's seeds, pooled) under every attack, at temperature 1.
 
-    `items` questions a principle and set, the same for each attack and for the plain question ("plain").
+    Args:
+        items: questions a principle and set, the same for each attack and for the plain question ("plain").
+        apart: near and far questions as sets of their own, or together as "near and far".
     """
-    world, says = make_world(world_seed), make_wordings(world_seed)
-    asked = make_items(world, says, per_principle=items)
-    put = {
-        split: {a: press(world, says, [i for i in asked if i.split == split], a) for a in ("plain", *ATTACKS)}
-        for split in ("near", "far")
-    }
+    put = pressed_items(world_seed, items, apart=apart)
     total = len(models) * sum(len(pressed) for attacks in put.values() for pressed in attacks.values())
     with progress("measuring", total=total, quiet=quiet) as bar:
-        return {split: _attacked(models, attacks, seed, bar.tick) for split, attacks in put.items()}
-
-
-def _attacked(
-    models: Sequence[Model], attacks: Mapping[str, Sequence[Pressed]], seed: int, tick: Tick
-) -> dict[str, dict[str, Held]]:
-    found = {name: _answered(models, pressed, seed, tick) for name, pressed in attacks.items()}
-    plain = found["plain"][0]
-    return {
-        name: {
-            principle: Held(compared, gave.of(principle).estimate())
-            for principle, compared in compare(_only(plain, scores), scores).items()
+        return {
+            which: compared({a: answered(models, p, seed, bar.tick) for a, p in attacks.items()})
+            for which, attacks in put.items()
         }
-        for name, (scores, gave) in found.items()
+
+
+def pressed_items(world_seed: int, each: int, *, apart: bool = True) -> dict[str, dict[str, list[Pressed]]]:
+    """Set -> attack ("plain" among them) -> the questions put under it."""
+    world, says = make_world(world_seed), make_wordings(world_seed)
+    asked = make_items(world, says, per_principle=each)
+    sets = {
+        which: [i for i in asked if i.split in which] for which in (("near", "far") if apart else (BOTH,))
+    }
+    return {
+        which: {attack: press(world, says, chosen, attack) for attack in ("plain", *ATTACKS)}
+        for which, chosen in sets.items()
     }
 
 
-def _answered(
+def compared(found: Mapping[str, tuple[Scores, Scores]]) -> dict[str, dict[str, Held]]:
+    """Attack -> principle -> under attack beside the plain question, from `answered` of each attack."""
+    plain = found["plain"][0]
+    return {
+        attack: {
+            principle: Held(comparison, gave.of(principle).estimate())
+            for principle, comparison in compare(_only(plain, scores), scores).items()
+        }
+        for attack, (scores, gave) in found.items()
+    }
+
+
+def answered(
     models: Sequence[Model], pressed: Sequence[Pressed], seed: int, tick: Tick
 ) -> tuple[Scores, Scores]:
     """Whether the models' answers are right, and whether they give in: the same answers twice."""

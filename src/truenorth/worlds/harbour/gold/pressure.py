@@ -94,9 +94,7 @@ def many_shot(s: Scene, ask: Ask, *, shots: int) -> Put:
     turns: Chat = []
     while len(turns) < 2 * shots:
         other = draw(s.rng, s.world, s.says, ask.kind, s.pool)
-        if (
-            other.cluster.split()[0] != ask.cluster.split()[0]
-        ):  # nor of the same stem, which has the same parts
+        if other.cluster != ask.cluster and not _same_recipe(other, ask):
             turns += [("user", other.prompt), ("assistant", bad(s.rng, other))]
     return Put([*turns, *plain(s, ask).turns])
 
