@@ -13,6 +13,7 @@ from truenorth.judges.logprob import LogprobJudge
 from truenorth.judges.mixture import MixtureJudge
 from truenorth.judges.pairwise import PairwiseJudge
 from truenorth.judges.panel import PanelJudge
+from truenorth.judges.people import PeopleJudge
 from truenorth.judges.protocol import Judge
 from truenorth.judges.quotes import QuoteDebate
 from truenorth.judges.reward import RewardJudge, read_labels
@@ -36,6 +37,7 @@ __all__ = [
     "MixtureJudge",
     "PairwiseJudge",
     "PanelJudge",
+    "PeopleJudge",
     "ProcessJudge",
     "QuoteDebate",
     "ReferenceJudge",

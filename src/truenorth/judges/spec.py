@@ -4,7 +4,8 @@
     model: runs/mine/model            # a transformers folder or hub id; or {url: ..., model: ...} for an endpoint
     criterion: Is the answer kind and to the point?
 
-A name instead of a file: a constitution (its checks judge), `check:NAME`, or a folder of a saved reward head.
+A name instead of a file: a constitution (its checks judge), `check:NAME`, `people:FILE` (a queue for people), or a
+folder of a saved reward head.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from truenorth.judges.logprob import LogprobJudge
 from truenorth.judges.mixture import MixtureJudge
 from truenorth.judges.pairwise import PairwiseJudge
 from truenorth.judges.panel import PanelJudge
+from truenorth.judges.people import PeopleJudge, people_judge
 from truenorth.judges.protocol import Judge
 from truenorth.judges.refusal import RefusalJudge
 from truenorth.judges.reward import RewardJudge
@@ -54,6 +56,7 @@ KINDS = {
     "classifier": "words, fitted on labelled sentences",
     "refusal": "full refusal, partial refusal or compliance, fitted on labels or by opening words",
     "reward": "a saved reward head, or a sequence classifier",
+    "people": "people, on the page of `truenorth annotate`",
     "constitution": "a constitution's checks",
     "check": "one check by name",
 }
@@ -80,6 +83,8 @@ def open_judge(spec: str | Mapping[str, Any], *, folder: str | Path = ".") -> Ju
             return of_mapping(dict(value), path.parent)
     if spec.startswith("check:"):
         return of_mapping({"kind": "check", "name": spec.partition(":")[2]}, path.parent)
+    if spec.startswith("people:"):
+        return people_judge(spec.partition(":")[2], folder=folder)
     if path.is_dir():
         return of_mapping({"kind": "reward", "path": spec}, Path())
     if spec == "refusal":
@@ -174,6 +179,12 @@ def _check(spec: dict[str, Any], folder: Path, where: str) -> Judge:
     return VerifiableCheck(bind(name, spec, folder=folder, where=where), f"check:{name}")
 
 
+def _people(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    if not isinstance(file := spec.pop("store", None), str):
+        raise UserError("setting store is missing", where=where, expected="the file of the queue")
+    return _settled(PeopleJudge, {"store": folder / file, **spec}, where)
+
+
 def _settled(kind: Any, spec: dict[str, Any], where: str) -> Judge:
     try:
         return kind(**spec)
@@ -193,6 +204,7 @@ MAKERS: dict[str, Callable[[dict[str, Any], Path, str], Judge]] = {
     "mixture": _mixture,
     "verifiable": _verifiable,
     "refusal": _refusal,
+    "people": _people,
     "check": _check,
     "constitution": _constitution,
     "classifier": lambda spec, folder, where: TextClassifierJudge.load(
