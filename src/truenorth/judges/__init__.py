@@ -6,6 +6,7 @@ from truenorth.judges.card import card, card_of_scores, passes
 from truenorth.judges.classifier import ClassifierJudge
 from truenorth.judges.compile import ConstitutionJudge, compile
 from truenorth.judges.consistency import Consensus, ConsistencyJudge
+from truenorth.judges.constraints import ConstraintsJudge
 from truenorth.judges.critic import CriticJudge, ProcessJudge
 from truenorth.judges.debate import DebateJudge
 from truenorth.judges.endpoint import EndpointJudge
@@ -29,6 +30,7 @@ __all__ = [
     "Consensus",
     "ConsistencyJudge",
     "ConstitutionJudge",
+    "ConstraintsJudge",
     "CriticJudge",
     "DebateJudge",
     "EndpointJudge",
