@@ -58,6 +58,7 @@ SHOWN: dict[str, dict[str, tuple[str | None, str]]] = {
         "max_grad_norm": ("X", "largest norm of the gradient (1)"),
         "seed": ("N", "default 0"),
         "use_peft": (None, "train LoRA adapters instead of the weights"),
+        "peft": ("KIND", "other adapters: dora, ia3, prefix_tuning, ..., or '{type: vera, r: 64}'; bitfit"),
         "lora_r": ("N", "rank (16)"),
         "lora_alpha": ("N", "scale (twice the rank)"),
         "lora_target_modules": ("NAMES", "default all-linear"),
@@ -97,7 +98,7 @@ UNSHOWN = (
     *("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps", "loss_type", "loss_weights"),
     *("dataset_config", "dataset_train_split", "dataset_test_split", "dataset_text_field", "micro_tokens"),
     *("adam_beta1", "adam_beta2", "cpo_alpha", "simpo_gamma", "tpo_alpha", "tpo_l_gamma", "ld_alpha"),
-    *("discopop_tau", "f_divergence_type", "f_alpha_divergence_coef"),
+    *("discopop_tau", "f_divergence_type", "f_alpha_divergence_coef", "use_dora", "use_rslora"),
 )
 MANY = ("loss_type", "loss_weights", "lora_target_modules", "report_to")  # take several values
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from truenorth.base import UserError, write_json, write_text
 from truenorth.engine import Run, progress
-from truenorth.learn import Lora, Task, fit
+from truenorth.learn import Task, fit
 from truenorth.learn.data.packing import check_packing
 from truenorth.learn.following import Follow
 from truenorth.learn.order import batch_at, tokens_of
@@ -18,6 +18,7 @@ from truenorth.learn.reward import save as save_reward
 from truenorth.learn.types import SCORED
 from truenorth.models.loading import is_local
 from truenorth.models.local import LocalModel
+from truenorth.recipes.train_adapters import adapter_of, freeze_all_but_biases, only_biases
 from truenorth.recipes.train_evaluate import (
     Change,
     as_rows,
@@ -90,7 +91,7 @@ def _before(made: Ready, look: Look) -> list[Row]:
 
 def _after(made: Ready, look: Look, folder: Path) -> list[Row]:
     s = made.settings
-    adapter = folder if s.use_peft and made.needs.coupling not in SCORED else None
+    adapter = folder if adapter_of(s) and made.needs.coupling not in SCORED else None
     model = opened(made, None if adapter else folder, adapter=adapter)
     base = (_reference(made) or LocalModel.load(s.model)) if made.needs.reference else model
     return as_rows(look(model, reference_of(base, made.eval_examples, made.needs.reference)), "after")
@@ -108,6 +109,8 @@ def _weights(made: Ready, run: Run, folder: Path, look: Look, quiet: bool) -> No
     check_weights(policy)
     reference = _reference(made)
     scored = made.needs.coupling in SCORED
+    if only_biases(s):
+        freeze_all_but_biases(policy.module, s.model)
     if scored:
         choose_pad(policy, [[*e.prompt, *c] for e in made.examples for c in e.completions])
     else:
@@ -149,7 +152,7 @@ def _fit_settings(made: Ready) -> dict[str, Any]:
         "optimizer": OPTIMIZERS[s.optim],
         "seed": s.seed,
         "follow": Follow(s.ref_model_sync_steps, s.ref_model_mixup_alpha) if s.sync_ref_model else None,
-        "lora": _lora(made),
+        "lora": adapter_of(s),
         "every": -(-s.save_steps // s.logging_steps) * s.logging_steps,  # where a line of numbers ends
         "micro_tokens": s.micro_tokens,
     }
@@ -218,14 +221,6 @@ def _eval_every(made: Ready) -> int:
         return max(1, round(len(made.examples) / made.batch))
     steps = s.eval_steps or 1
     return max(1, round(steps * made.steps if steps < 1 else steps))
-
-
-def _lora(made: Ready) -> Lora | None:
-    s = made.settings
-    if not s.use_peft:
-        return None
-    targets: Any = s.lora_target_modules
-    return Lora(s.lora_r, s.lora_alpha or 2 * s.lora_r, targets[0] if targets == ("all-linear",) else targets)
 
 
 def _reference(made: Ready) -> LocalModel | None:

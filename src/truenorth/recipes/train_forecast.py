@@ -9,6 +9,7 @@ from truenorth.engine import duration
 from truenorth.learn.data.finding import some
 from truenorth.learn.order import CPU_TOKENS
 from truenorth.recipes.forecast import LAYER_S, START_MIB, START_S, flops_a_second
+from truenorth.recipes.train_adapters import weights_told
 from truenorth.recipes.train_inputs import Ready
 
 
@@ -48,7 +49,7 @@ def description(made: Ready, out: Path) -> str:
     held = f", {len(made.evaluation.encoded):,} to evaluate on" if made.evaluation else ""
     chosen = ", ".join(f"{k}={v}" for k, v in made.needs.settings.items() if k not in s.objective_settings)
     given = ", ".join(f"{k}={v}" for k, v in s.objective_settings.items())
-    weights = f"adapters of rank {s.lora_r}" if s.use_peft else "all weights"
+    weights = weights_told(s)
     longest = max((e.length for e in made.train.encoded), default=0)
     rows = [
         ("objective", f"{s.objective} ({', '.join(x for x in (given, chosen) if x) or 'no settings'})"),

@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import Any, Literal, get_type_hints
 
 from truenorth.base import UserError
+from truenorth.recipes.train_adapters import adapter_of, adapter_rate, read_peft
 from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS, OBJECTIVES, OFF
 from truenorth.recipes.train_objective import by_loss_type, objective_parameters, own_name
 from truenorth.recipes.train_values import read_value
@@ -46,7 +47,8 @@ class TrainSettings:
         logging_steps: a line in metrics.jsonl each, with the mean over those steps.
         save_steps: a checkpoint to resume from each; never the result.
         eval_strategy, eval_steps: evaluate also during training.
-        lora_alpha: None: twice lora_r.
+        use_peft: adapters instead of the weights. lora_alpha: None: twice lora_r.
+        peft: another kind than plain LoRA, and its settings, under peft's names (see `train_adapters.py`).
         micro_tokens: tokens of one forward pass; memory and speed, never the result.
     """
 
@@ -83,6 +85,9 @@ class TrainSettings:
     lora_r: int = 16
     lora_alpha: int | None = None
     lora_target_modules: tuple[str, ...] = ("all-linear",)
+    use_dora: bool = False
+    use_rslora: bool = False
+    peft: Mapping[str, Any] = field(default_factory=dict)
     completion_only_loss: bool | None = None
     assistant_only_loss: bool = False
     max_length: int | None = None
@@ -104,7 +109,8 @@ class TrainSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """For the run's manifest: without what never changes the result."""
-        kept = asdict(self) | {"objective_settings": dict(self.objective_settings)}
+        kept = asdict(self) | {"objective_settings": dict(self.objective_settings), "peft": dict(self.peft)}
+        kept = {k: v for k, v in kept.items() if v or k not in ("peft", "use_dora", "use_rslora")}
         return {k: v for k, v in kept.items() if k not in ("save_steps", "micro_tokens", "logging_steps")}
 
 
@@ -150,7 +156,10 @@ def settings_from(objective: str, given: Mapping[str, Any]) -> tuple[TrainSettin
     notes: list[str] = []
     for name, value in own.items():
         theirs = own_name(name, takes)
-        if name in hints() and name not in ("objective", "objective_settings"):
+        if name == "peft":
+            values["peft"] = read_peft(value)
+            values.setdefault("use_peft", True)
+        elif name in hints() and name not in ("objective", "objective_settings"):
             values[name] = read_value(name, value, hints()[name])
         elif theirs is not None:
             settings[theirs] = read_value(name, value, takes[theirs])
@@ -216,6 +225,7 @@ def _check(s: TrainSettings) -> None:
         raise UserError(
             "out of range", where="--sync_ref_model", expected="steps of 1 or more, a mix in [0, 1]"
         )
+    adapter_of(s)
     if s.eval_data and (s.test_split_size or s.dataset_test_split):
         raise UserError("--eval_data and a held-out part of the data", fix="give one of them")
     if s.eval_strategy != "no" and not s.evaluates:
@@ -228,11 +238,21 @@ def _check(s: TrainSettings) -> None:
         raise UserError("eval_strategy is steps", where="--eval_strategy", fix="add --eval_steps N")
 
 
+def usual_rate(s: TrainSettings, coupling: str, parameters: int) -> float:
+    """The learning rate where none is given: that of its kind of adapters, or by the model's size."""
+    own = adapter_rate(s, imitates=_imitates(s.objective, coupling))
+    return own or default_rate(s.objective, coupling, parameters, lora=s.use_peft)
+
+
+def _imitates(objective: str, coupling: str) -> bool:
+    return objective in ("sft", "dft") or coupling in ("score", "score_pair", "token_score")
+
+
 def default_rate(objective: str, coupling: str, parameters: int, *, lora: bool) -> float:
     """A learning rate by the model's size: 2e-5 (sft, reward models) or 1e-6 (all others) at a billion parameters.
 
     It falls with the square root of the size; adapters take ten times it. At most 2e-3, and 2e-4 for preferences.
     """
-    imitates = objective in ("sft", "dft") or coupling in ("score", "score_pair", "token_score")
+    imitates = _imitates(objective, coupling)
     rate = (2e-5 if imitates else 1e-6) * (1e9 / max(1, parameters)) ** 0.5 * (10 if lora else 1)
     return min(rate, 2e-3 if imitates else 2e-4)
