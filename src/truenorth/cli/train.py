@@ -45,6 +45,13 @@ SHOWN: dict[str, dict[str, tuple[str | None, str]]] = {
         "test_split_size": ("N", "or hold out this share (below 1) or number of rows, by whole prompts"),
         "ref_model": ("DIR_OR_ID", "what the objective compares to (default: the model before training)"),
     },
+    "models and answers of coin, adpa and minillm": {
+        "baseline_model": ("DIR_OR_ID", "adpa: the teacher (--ref_model) before it learned preferences"),
+        "sft_weight": ("X", "coin, adpa: of the imitation beside them (1); minillm: 0 leaves it out"),
+        "max_new_tokens": ("N", "of answers that are drawn (64)"),
+        "rounds": ("N", "minillm: of drawing answers anew (4)"),
+        "teacher_share": ("X", "minillm: of the teacher among those who draw (0.2)"),
+    },
     "how": {
         "learning_rate": ("X", "peak (default: by the model's size)"),
         "num_train_epochs": ("N", "default: 3 for sft, 1 for all others"),

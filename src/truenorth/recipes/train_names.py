@@ -23,6 +23,8 @@ ALIASES = {
     "lora_target": "lora_target_modules",
     "ref_model_name_or_path": "ref_model",
     "data_seed": "seed",
+    "teacher_model": "ref_model",
+    "teacher_model_name_or_path": "ref_model",
 }
 
 # TRL's trainers whose name is not that of their objective, and arguments whose name here is another.

@@ -38,6 +38,9 @@ class TrainSettings:
         dataset_config, dataset_train_split, dataset_test_split: of a hub dataset.
         eval_data: rows to evaluate on; or test_split_size, a share (below 1) or number of training rows held out.
         ref_model: what reference objectives compare to; by default the model before training.
+        baseline_model: of adpa: its teacher before it learned preferences.
+        sft_weight: of the imitation that stands beside coin, adpa and minillm.
+        max_new_tokens, rounds, teacher_share: of answers that adpa and minillm draw.
         sync_ref_model: the reference follows the policy (TR-DPO): every ref_model_sync_steps it becomes
             ref_model_mixup_alpha of the policy and the rest of itself.
         learning_rate: peak; None: by the model's size (see `default_rate`).
@@ -61,6 +64,11 @@ class TrainSettings:
     eval_data: str = ""
     test_split_size: float = 0.0
     ref_model: str = ""
+    baseline_model: str = ""
+    sft_weight: float = 1.0
+    max_new_tokens: int = 64
+    rounds: int = 4
+    teacher_share: float = 0.2
     sync_ref_model: bool = False
     ref_model_mixup_alpha: float = 0.6
     ref_model_sync_steps: int = 512
@@ -110,10 +118,21 @@ class TrainSettings:
     def to_dict(self) -> dict[str, Any]:
         """For the run's manifest: without what never changes the result."""
         kept = asdict(self) | {"objective_settings": dict(self.objective_settings), "peft": dict(self.peft)}
-        kept = {k: v for k, v in kept.items() if v or k not in ("peft", "use_dora", "use_rslora")}
+        kept = {k: v for k, v in kept.items() if k not in LATER or v != getattr(TrainSettings, k, {})}
         return {k: v for k, v in kept.items() if k not in ("save_steps", "micro_tokens", "logging_steps")}
 
 
+# Settings that older runs do not have in their manifests.
+LATER = (
+    "peft",
+    "use_dora",
+    "use_rslora",
+    "baseline_model",
+    "sft_weight",
+    "max_new_tokens",
+    "rounds",
+    "teacher_share",
+)
 AT_LEAST: dict[str, float] = {
     "num_train_epochs": 0,
     "per_device_train_batch_size": 1,
@@ -131,6 +150,10 @@ AT_LEAST: dict[str, float] = {
     "test_split_size": 0,
     "eval_steps": 0,
     "micro_tokens": 1,
+    "sft_weight": 0,
+    "max_new_tokens": 1,
+    "rounds": 1,
+    "teacher_share": 0,
 }
 ABOVE = ("learning_rate", "num_train_epochs", "max_grad_norm", "eval_steps")
 
@@ -221,6 +244,8 @@ def _check(s: TrainSettings) -> None:
             raise UserError(
                 f"{getattr(s, name)!r}", where=f"--{name}", expected="one of " + ", ".join(allowed)
             )
+    if s.teacher_share > 1:
+        raise UserError(f"{s.teacher_share} is out of range", where="--teacher_share", expected="in [0, 1]")
     if s.sync_ref_model and (s.ref_model_sync_steps < 1 or not 0 <= s.ref_model_mixup_alpha <= 1):
         raise UserError(
             "out of range", where="--sync_ref_model", expected="steps of 1 or more, a mix in [0, 1]"
