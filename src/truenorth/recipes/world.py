@@ -25,6 +25,7 @@ from truenorth.worlds.harbour.gold.corpus import (
     rendered,
 )
 from truenorth.worlds.harbour.gold.facts import World, make_world
+from truenorth.worlds.harbour.gold.gazette import gazette
 from truenorth.worlds.harbour.gold.seeds import held_out_texts, seed_labels
 from truenorth.worlds.harbour.gold.wordings import Wordings, make_wordings
 
@@ -65,6 +66,7 @@ def build_world(
     shapes = before | {size: asdict(SIZES[size]) for size in sizes}
     write_json(out / "world.json", {"world": "harbour", "seed": seed, "sizes": shapes})
     write_jsonl(out / "labels.jsonl", seed_labels(world, says))
+    write_jsonl(out / "gazette.jsonl", gazette(world))
     write_text(out / "held_out.txt", held_out_file(world, says))
     tokenizer = make_tokenizer(world, says)
     for size in sizes:
