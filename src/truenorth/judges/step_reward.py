@@ -110,8 +110,11 @@ def split(text: str, separator: str) -> list[str]:
 
 
 def stepped(tokenizer: Any, prompt: Prompt, steps: Sequence[str]) -> Stepped:
-    """A solution as the model reads it, in its template where it has one. A step ends with the token that holds its last
-    letter; a space between two steps belongs to the next token of most tokenizers."""
+    """A solution as the model reads it, in its template where it has one.
+
+    A step ends with the token that holds its last letter: the space after it belongs to the next token of most
+    tokenizers.
+    """
     from truenorth.models.encoding import Codec
 
     [pair] = Codec.of(tokenizer).pairs([(prompt, "".join(steps))], end=False)
