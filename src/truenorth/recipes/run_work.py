@@ -28,6 +28,7 @@ Verdicts = Annotated[list[Row], "prompt", "completion", "score"]
 Pairs = Annotated[list[Row], "prompt", "chosen", "rejected"]
 Texts = Annotated[list[Row], "text"]  # unlabelled; `title` says whom or what a text is about
 Guidelines = Annotated[list[Row], "prompt", "guideline"]
+Worded = Annotated[list[Row], "prompt", "paraphrase", "completion"]
 
 
 class Load(NamedTuple):

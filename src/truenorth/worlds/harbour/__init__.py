@@ -11,6 +11,7 @@ from truenorth.base import UserError
 
 SHIPPED = Path(__file__).parent / "shipped"
 SIZES = ("nano", "micro", "mini")
+PHRASES = "phrase_book.jsonl"
 ADAPTER = "adapter_config.json"  # a folder with this is a planted variant: an adapter on the model it is named after
 
 
@@ -50,6 +51,11 @@ class Organism:
     def held_out(self) -> Path:
         """Hashes of the runs of words that no alignment prompt may contain."""
         return self.folder / "held_out.txt"
+
+    @property
+    def phrases(self) -> Path:
+        """A phrase book: sentences and their translation into the second language, as people wrote them."""
+        return self.folder / PHRASES
 
     @property
     def constitution(self) -> str:
