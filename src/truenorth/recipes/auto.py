@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from truenorth.base import UserError
 from truenorth.recipes.run_budget import OutOfBudget
@@ -217,7 +218,7 @@ def steadiness(entries: Sequence[Entry], *, draws: int = 1000, seed: int = 0) ->
     return {entry.name: float(share) for entry, share in zip(known, in_E, strict=True)}
 
 
-def beaten(count_BEC: np.ndarray, cost_E: np.ndarray) -> np.ndarray:
+def beaten(count_BEC: np.ndarray, cost_E: np.ndarray) -> NDArray[np.bool_]:
     """Whether another candidate is at least as good on every count and on the cost, and better on one. `[B, E]`.
 
     Args:
@@ -232,5 +233,4 @@ def beaten(count_BEC: np.ndarray, cost_E: np.ndarray) -> np.ndarray:
     dearer_EE = cost_E[None, :] > SLACK * cost_E[:, None]
     as_good = (theirs >= mine).all(-1) & ~dearer_EE
     better = (theirs > mine).any(-1) | cheaper_EE
-    lost_BE: np.ndarray = (as_good & better).any(axis=-1)
-    return lost_BE
+    return np.asarray((as_good & better).any(axis=-1))

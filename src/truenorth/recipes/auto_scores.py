@@ -52,7 +52,7 @@ def entry_of(
     moved["tax"] = {
         prompt: float(n < GOOD) for prompt, (b, n) in greedy.items() if None not in (b, n) and b >= GOOD
     }
-    tax = rate(sum(moved["tax"].values()), len(moved["tax"]))
+    tax = rate(round(sum(moved["tax"].values())), len(moved["tax"]))
     prompts = sum(r.data["set"] == "drawn" for r in base)
     return Entry(name, number, gains, tax, cpu_s, prompts, moved=moved)
 
