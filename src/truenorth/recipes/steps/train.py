@@ -12,7 +12,7 @@ from truenorth.judges import Judge
 from truenorth.models.local import LocalModel
 from truenorth.recipes.align import learnt
 from truenorth.recipes.run_budget import Clocked
-from truenorth.recipes.run_check import Bound
+from truenorth.recipes.run_check import PEOPLE, Bound
 from truenorth.recipes.run_rows import as_lesson, distinct
 from truenorth.recipes.run_work import Load, Rows, Work, changed, second_of
 from truenorth.recipes.settings import Settings
@@ -80,8 +80,13 @@ def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
     """Pairs for an objective that compares, two wordings for `coin`.
 
     Raises:
-        UserError: the objective is unknown, or the rows have no rejected answers or no paraphrases.
+        UserError: the objective is unknown, the rows have no rejected answers or no paraphrases, or people are to
+            watch.
     """
+    [watching] = next(wire.of for wire in step.wires if wire.name == "judge")
+    if watching.partition(":")[0] == PEOPLE:
+        fix = "leave judge out, or fit one on what they said: step student, or --labels"
+        raise UserError("people cannot watch a training, which asks again and again", where=where, fix=fix)
     objective = step.settings.get("objective") or Settings.objective
     if objective == COIN:
         _check_worded(step, earlier, where)

@@ -43,6 +43,11 @@ class Organism:
         return self.folder / "labels.jsonl"
 
     @property
+    def gazette(self) -> Path:
+        """What was written of the world since the models were raised: lines that say whom they are about."""
+        return self.folder / "gazette.jsonl"
+
+    @property
     def held_out(self) -> Path:
         """Hashes of the runs of words that no alignment prompt may contain."""
         return self.folder / "held_out.txt"
