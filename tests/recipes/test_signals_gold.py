@@ -202,7 +202,7 @@ def test_the_mixture_does_better_over_the_sweep_than_the_same_lessons_without_sy
 
 
 def agreeing(model: LocalModel, seed: int) -> dict[tuple[str, str], list[str]]:
-    """(entity, attribute) -> what its questions in held-out wordings are answered with, greedily, wording by wording."""
+    """(entity, attribute) -> the greedy answers to its questions in held-out wordings, wording by wording."""
     questions = [i for i in items("facts", "honest", each=300) if "attribute" in i.ask.truth]
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for item, text in zip(questions, said(model, [asked(i) for i in questions], seed=seed), strict=True):
