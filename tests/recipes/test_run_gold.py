@@ -107,7 +107,13 @@ def told(recipe: Recipe, runs: list[View]) -> str:
     return f"gold: {{{', '.join(values)}, seeds: {len(runs)}, {sizes}}}"
 
 
-@pytest.mark.parametrize("name", recipe_names())
+def claims_of_reports() -> list[str]:
+    """Recipes whose claim is about a set that the report measures; others have a proof of their own."""
+    claims = {name: read_recipe(name).claim for name in recipe_names()}
+    return [name for name, claim in claims.items() if claim and claim.set in ("near", "far")]
+
+
+@pytest.mark.parametrize("name", claims_of_reports())
 def test_a_recipe_does_what_it_claims_in_every_seed_and_pooled(name):
     recipe = read_recipe(name)
     assert recipe.claim is not None

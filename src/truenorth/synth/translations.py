@@ -23,7 +23,7 @@ from truenorth.synth.filters import Filtered, last_turn, row_prompt
 from truenorth.synth.rouge import rouge_l
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-NAMES = re.compile(r"(?<![A-Z]\w )\b([A-Z]\w+) ([A-Z]\w+)(?! [A-Z])")  # two capitals, and no third
+CAPITALS = re.compile(r"[A-Z]\w+(?: [A-Z]\w+)*")  # words with capitals in a row; two of them are a name
 BEGINS = re.compile(r"(?:^|[.?!])\W*$")  # what stands before the first word of a sentence
 TEMPLATE = "Translate into {language}, and reply with the translation alone:\n{text}"
 
@@ -130,8 +130,8 @@ def _row(row: Row, texts: Sequence[str], model: Model, seed: int, language: str)
 def word_for_word(rows: Sequence[Row], pairs: Sequence[tuple[str, str]], *, language: str = "") -> Filtered:
     """Rows (prompt, completion) in a language that keeps the order of words, by the words of translated sentences.
 
-    A word is what it is most often where both sides of a pair have as many. Numbers stay, and so do unknown words with a
-    capital beside another one: names. Reasons: "unknown words" (there is any), "unchanged".
+    A word is what it is most often where both sides of a pair have as many. Numbers stay, and so do names: two unknown
+    words with capitals. Reasons: "unknown words" (there is any), "unchanged".
     """
     known = dictionary(pairs)
     made: list[Row | str] = []
@@ -173,7 +173,8 @@ def in_words(text: str, known: dict[str, str]) -> str | None:
     'Le chat, Ann Lee!'
     """
     unknown = []
-    names = {at for found in NAMES.finditer(text) for at in (found.start(1), found.start(2))}
+    rows = [found for found in CAPITALS.finditer(text) if len(found[0].split()) == 2]
+    names = {at for found in rows for at in (found.start(), found.start() + found[0].index(" ") + 1)}
 
     def put(found: re.Match[str]) -> str:
         word, new = found[0], known.get(found[0].lower())
