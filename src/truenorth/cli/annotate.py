@@ -262,8 +262,8 @@ def run_people(args: argparse.Namespace, path: Path) -> int:
         if args.groups:
             file, _, column = args.groups.partition(":")
             groups = groups_of(Path(file), column or "group", store.tasks(), store.answers())
-            told = leanings(store.labels(), store.gold(), groups)
-            lines += map(str, told or ["groups: nobody said of both what others said too"])
+            told = [str(one) for one in leanings(store.labels(), store.gold(), groups)]
+            lines += told or ["groups: nobody said of both what others said too"]
     print("\n".join(lines))
     return exits.OK
 

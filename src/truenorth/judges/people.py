@@ -97,8 +97,7 @@ class PeopleJudge:
         """What people have said of each completion so far. What they have not been asked is put in the queue."""
         with LabelStore(self.store) as store:
             found = store.annotations()
-            how = {"principle": self.principle, "trials": store.trials(), "gold": store.gold()}
-            known = heard(found, **how)
+            known = heard(found, principle=self.principle, trials=store.trials(), gold=store.gold())
             judged = [[self._judgement(g, text, known) for text in g.completions] for g in groups]
             asked = {
                 item_of(task.prompt, found.answers[answer].data["completion"])

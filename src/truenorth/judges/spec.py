@@ -20,7 +20,9 @@ from typing import Any
 
 from truenorth.base import UserError, find, names
 from truenorth.base.lines import read_yaml
+from truenorth.judges.cfbench import read_items
 from truenorth.judges.compile import bind, compile
+from truenorth.judges.constraints import ConstraintsJudge
 from truenorth.judges.critic import CriticJudge, ProcessJudge
 from truenorth.judges.logprob import LogprobJudge
 from truenorth.judges.mixture import MixtureJudge
@@ -57,6 +59,7 @@ KINDS = {
     "panel": "several judges: mean, majority, or weighted by reliability",
     "mixture": "several models review an answer, another decides",
     "verifiable": "checks that come with each prompt: mathematics, code, schemas, IFEval",
+    "constraints": "constraints of all kinds that come with each prompt (CFBench), by code and by a checklist",
     "classifier": "words, fitted on labelled sentences",
     "refusal": "full refusal, partial refusal or compliance, fitted on labels or by opening words",
     "reward": "a saved reward head, or a sequence classifier",
@@ -184,6 +187,14 @@ def _verifiable(spec: dict[str, Any], folder: Path, where: str) -> Judge:
     return VerifiableJudge.of_rows(rows, folder=str(folder), **spec)
 
 
+def _constraints(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    if "items" not in spec:
+        raise UserError("setting items is missing", where=where, expected="a JSON or JSONL file")
+    items = read_items(folder / spec.pop("items"))
+    model = open_model(spec.pop("model"), where) if spec.get("model") is not None else None
+    return _settled(ConstraintsJudge, {"items": items, "model": model, "folder": str(folder), **spec}, where)
+
+
 def _refusal(spec: dict[str, Any], folder: Path, where: str) -> Judge:
     return RefusalJudge.load(folder / spec["path"]) if spec.get("path") else RefusalJudge.by_words()
 
@@ -247,6 +258,7 @@ MAKERS: dict[str, Callable[[dict[str, Any], Path, str], Judge]] = {
     "panel": _panel,
     "mixture": _mixture,
     "verifiable": _verifiable,
+    "constraints": _constraints,
     "refusal": _refusal,
     "people": _people,
     "check": _check,

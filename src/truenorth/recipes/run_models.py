@@ -12,6 +12,8 @@ from truenorth.judges import ConsistencyJudge, Judge, RewardJudge
 from truenorth.judges.consistency import DECLINES
 from truenorth.judges.lawful import REFUSALS
 from truenorth.judges.people import people_judge
+from truenorth.judges.step_reward import META as STEPS
+from truenorth.judges.step_reward import StepReward
 from truenorth.models.http import HttpModel
 from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
@@ -137,6 +139,8 @@ class Cast:
             return Awaited(people_judge(of))
         if kind == CONSISTENCY:
             return consistency(self.work, self.sampler(of or BASE))
+        if (self.made[kind] / STEPS).exists():
+            return StepReward.load(self.made[kind])
         return RewardJudge.load(self.made[kind], model=self.model(self.read_by.get(kind, BASE)))
 
     def judge_identity(self, name: str) -> Any:

@@ -75,7 +75,7 @@ def chances(
         fixed, everything = {}, list(votes)  # one side alone says nothing of the other
         if len({vote.good for vote in everything}) < 2:
             return {}
-    crowd = dawid_skene(everything, gold=fixed)  # type: ignore[arg-type]
+    crowd = dawid_skene(everything, gold=fixed)
     chance_N = crowd.posterior[:, crowd.labels.index(True)]
     mine = {vote.item for vote in votes}
     return {item: chance for item, chance in zip(crowd.items, chance_N.tolist()) if item in mine}

@@ -8,7 +8,7 @@ which EM never lowers (crowd-kit counts the prior once a label instead of once a
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ class Bias(NamedTuple):
 def group_bias(
     rows: Sequence[Label],
     crowd: Crowd,
-    groups: Mapping[Hashable, Hashable],
+    groups: Mapping[Any, Hashable],
     *,
     label: Hashable,
     level: float = 0.95,
