@@ -17,7 +17,7 @@ from torch import Tensor
 
 from truenorth.models.packed import capped
 
-STEP = 0.2  # natural logarithm of sizes that attend together: 22 %
+STEP = 0.1  # natural logarithm of sizes that attend together: 10 %
 
 
 @dataclass(frozen=True, eq=False)

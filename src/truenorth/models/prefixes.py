@@ -111,8 +111,19 @@ def tree_of(sequences: Sequence[Ids]) -> Tree:
 
 
 def common(a: Sequence[int], b: Sequence[int]) -> int:
-    """Tokens with which both begin, alike."""
-    return next((k for k, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+    """Tokens with which both begin, alike.
+
+    >>> common((1, 2, 3), (1, 2, 4, 5)), common((1, 2), (1, 2, 3)), common((1,), (2,))
+    (2, 2, 0)
+    """
+    low, high = 0, min(len(a), len(b))
+    while low < high:  # whole slices are compared at once, many times as fast as token by token
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _score(forward: Forward, pairs: Sequence[Pair]) -> list[tuple[float, ...]]:
