@@ -22,6 +22,7 @@ from truenorth.base import UserError
 from truenorth.cli import exits
 
 if TYPE_CHECKING:
+    from truenorth.records.label_store import LabelStore
     from truenorth.serve.gathering import Work
     from truenorth.serve.labelling import Ask, Criterion
 
@@ -65,6 +66,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--practice", type=int, default=0, metavar="N", help="gold tasks that everybody must pass first (0)"
     )
+    parser.add_argument(
+        "--review", action="store_true", help="the page over what people disagree on, no more"
+    )
+    parser.add_argument(
+        "--reviewer",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --as consensus: this person's word holds",
+    )
     parser.add_argument("--people", action="store_true", help="print how each person labels and stop")
     parser.add_argument(
         "--groups",
@@ -100,6 +111,8 @@ def check(args: argparse.Namespace) -> None:
     for name, least in (("limit", 1), ("answers", 1), ("votes", 0), ("practice", 0)):
         if (given := getattr(args, name)) < least:
             raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
+    if args.reviewer and args.form != "consensus":
+        raise UserError("--reviewer is for --as consensus", where="--reviewer")
     if args.groups and not args.people:
         raise UserError("--groups without --people", where="--groups", fix="--people")
     if args.practice and not args.gold:
@@ -139,7 +152,9 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
     with LabelStore(path) as store:
         ask: Ask = args.ask or ("rank" if many else "approve")
         how = {"seed": args.seed, "votes": args.votes, "practice": args.practice}
-        how["grows"] = is_store(args.source)
+        how["grows"] = is_store(args.source) and not args.review
+        if args.review:
+            work = reviewed(work, store, ask, criterion.principle)
         desk = Desk(store, work, ask=ask, criterion=criterion, **how)
 
         def say(address: str) -> None:
@@ -154,6 +169,23 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
     return exits.OK
 
 
+def reviewed(work: Work, store: LabelStore, ask: Ask, principle: str) -> Work:
+    """The tasks on which people disagree.
+
+    Raises:
+        UserError: there are none.
+    """
+    from truenorth.records.label_review import disputed
+
+    open_ = set(disputed(store.labels(), ask, principle=principle))
+    tasks = [task for task in work.tasks if task.id in open_]
+    if not tasks:
+        raise UserError(
+            f"nobody disagrees ({ask})", where="--review", fix="--ask says which labels are compared"
+        )
+    return work._replace(tasks=tasks)
+
+
 def run_export(args: argparse.Namespace, path: Path) -> int:
     """Write the labels as rows of the form asked for."""
     from truenorth.records.label_consensus import consensus
@@ -165,7 +197,9 @@ def run_export(args: argparse.Namespace, path: Path) -> int:
     if form in FOREIGN:
         return export_foreign(args, path)
     with LabelStore(path, create=False) as store:
-        how = {"consensus": partial(consensus, trials=store.trials(), gold=store.gold())}
+        how = {
+            "consensus": partial(consensus, trials=store.trials(), gold=store.gold(), reviewers=args.reviewer)
+        }
         rows = (ROWS | how)[form](store.annotations())
     if not rows:
         raise UserError(f"no {form} in the labels so far", where=str(path))
