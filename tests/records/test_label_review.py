@@ -40,7 +40,7 @@ def test_two_who_say_the_contrary_of_the_same_disagree(labels: list[Label], kind
 
 
 def test_only_what_is_disputed_is_reviewed_and_the_reviewers_word_holds(tmp_path: Path):
-    """Two say yes and one no of the first answer, all yes of the second; an expert is asked of the first, and says no."""
+    """Two say yes and one no of the first answer, all yes of the second; an expert, asked of the first, says no."""
     table = write_jsonl(
         tmp_path / "said.jsonl", [{"prompt": p, "completion": p.lower()} for p in ("ONE", "TWO")]
     )
