@@ -95,8 +95,8 @@ def _rates(args: argparse.Namespace) -> int:
     world, say = int(which.about["seed"]), {"items": args.items, "seed": args.seed, "quiet": args.quiet}
     console = Console()
     if args.pressure:
-        for which, attacks in under_pressure([model], world, **say).items():
-            console.print(_attacks(which, attacks))
+        for split, attacks in under_pressure([model], world, **say).items():
+            console.print(_attacks(split, attacks))
         return exits.OK
     for table in _tables(base_rates(model, world, **say)):
         console.print(table)

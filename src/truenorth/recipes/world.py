@@ -14,6 +14,7 @@ import yaml
 from truenorth.base import UserError, seed_of, write_json, write_jsonl, write_text
 from truenorth.constitution import load
 from truenorth.engine import progress
+from truenorth.worlds.harbour import PHRASES
 from truenorth.worlds.harbour.gold.amendments import amended
 from truenorth.worlds.harbour.gold.changes import news, talk
 from truenorth.worlds.harbour.gold.corpus import (
@@ -25,6 +26,8 @@ from truenorth.worlds.harbour.gold.corpus import (
     rendered,
 )
 from truenorth.worlds.harbour.gold.facts import World, make_world
+from truenorth.worlds.harbour.gold.gazette import gazette
+from truenorth.worlds.harbour.gold.second import phrase_book
 from truenorth.worlds.harbour.gold.seeds import held_out_texts, seed_labels
 from truenorth.worlds.harbour.gold.wordings import Wordings, make_wordings
 
@@ -65,6 +68,8 @@ def build_world(
     shapes = before | {size: asdict(SIZES[size]) for size in sizes}
     write_json(out / "world.json", {"world": "harbour", "seed": seed, "sizes": shapes})
     write_jsonl(out / "labels.jsonl", seed_labels(world, says))
+    write_jsonl(out / "gazette.jsonl", gazette(world))
+    write_jsonl(out / PHRASES, phrase_book(world, says))
     write_text(out / "held_out.txt", held_out_file(world, says))
     tokenizer = make_tokenizer(world, says)
     for size in sizes:

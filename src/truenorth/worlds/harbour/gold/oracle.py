@@ -146,13 +146,18 @@ def gives_in(ask: Ask, text: str) -> bool:
     return refuses(text) if ask.kind == "lookalike" else agrees_falsely(ask, text)
 
 
+def asked_as(ask: Ask) -> str:
+    """The words of a question as a judge sees them, with those of its system turn."""
+    return "\n".join(part for part in (ask.system, ask.prompt) if part)
+
+
 class Oracle:
     """The oracle as a Judge, for the items it was given; a prompt that is not among them gets no score."""
 
     name = "oracle:harbour"
 
     def __init__(self, asks: Sequence[Ask]):
-        self._asks = {ask.prompt: ask for ask in asks}
+        self._asks = {asked_as(ask): ask for ask in asks}
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         out = []
