@@ -41,12 +41,12 @@ class Library:
 
     inputs: Mapping[str, Mapping[str, float]]
     k: int = 1
-    near: int = 16
+    near: int = 8
     least: float = 0.2
     index: Index | None = None
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], *, k: int = 1, near: int = 16, least: float = 0.2) -> Library:
+    def of(cls, entries: Sequence[Entry], *, k: int = 1, near: int = 8, least: float = 0.2) -> Library:
         """Of any number of entries; an empty library finds nothing."""
         inputs: dict[str, dict[str, float]] = {}
         for entry in entries:
@@ -56,7 +56,7 @@ class Library:
         return cls(inputs, k, near, least, Index.of(list(inputs)) if inputs else None)
 
     @classmethod
-    def of_rows(cls, rows: Sequence[Row], *, k: int = 1, near: int = 16, least: float = 0.2) -> Library:
+    def of_rows(cls, rows: Sequence[Row], *, k: int = 1, near: int = 8, least: float = 0.2) -> Library:
         """Of rows with `prompt`, an input, `guideline`, and the `gain` of the answers to it under that guideline."""
         entries = [
             Entry(asked(row.data["prompt"]), str(row.data["guideline"]), row.data.get("gain", 1.0))
@@ -73,7 +73,7 @@ class Library:
         place: str = "",
         group: str = "",
         k: int = 1,
-        near: int = 16,
+        near: int = 8,
     ) -> Library:
         """Of the principles in force that day: each is found by its examples' prompts and its keywords, and told by
         its guidance (by its statement, where it has none)."""

@@ -21,7 +21,7 @@ def retrieved(
     *,
     n: int = 1,
     k: int = 1,
-    near: int = 16,
+    near: int = 8,
     least: float = 0.2,
 ) -> Answers:
     """`n` answers a prompt, given under at most `k` guidelines of the library; the rows have the bare prompt.
