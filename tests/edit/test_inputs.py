@@ -78,6 +78,7 @@ def test_an_adapter_that_is_not_plain_lora_is_refused(tmp_path: Path):
     for config, said in (
         ({"peft_type": "IA3"}, "kind IA3"),
         ({"peft_type": "LORA", "use_dora": True}, "use_dora"),
+        ({"peft_type": "LORA", "init_lora_weights": "pissa"}, "began as pissa"),
         ({"peft_type": "LORA"}, "no adapter_model.safetensors"),
     ):
         (folder / "adapter_config.json").write_text(json.dumps(config))

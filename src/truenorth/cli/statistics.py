@@ -21,6 +21,7 @@ KINDS = {
     "snip": "|w dL/dw|, for critical_weights and safe_patching",
     "wanda": "|w| times the length of its input, for critical_weights",
     "neurons": "effect size of each neuron between two files of prompts, for critical_neurons",
+    "contrast": "how differently the aligned model uses each neuron on the answers, for critical_neurons",
     "gradient": "of the prompts' hidden states towards the aligned model's, for restore",
 }
 
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, metavar="DIR_OR_ID", help="the model; base+lora too")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="a .safetensors file")
     parser.add_argument("--other", default="", metavar="ROWS", help="of neurons: the prompts to compare with")
-    parser.add_argument("--aligned", metavar="DIR_OR_ID", help="of gradient: the aligned model")
+    parser.add_argument("--aligned", metavar="DIR_OR_ID", help="of gradient and contrast: the aligned model")
     parser.add_argument(
         "--budget", default="1GB", metavar="SIZE", help="of Gram matrices held at a time (1GB); one pass each"
     )

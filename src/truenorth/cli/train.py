@@ -45,6 +45,13 @@ SHOWN: dict[str, dict[str, tuple[str | None, str]]] = {
         "test_split_size": ("N", "or hold out this share (below 1) or number of rows, by whole prompts"),
         "ref_model": ("DIR_OR_ID", "what the objective compares to (default: the model before training)"),
     },
+    "models and answers of coin, adpa and minillm": {
+        "baseline_model": ("DIR_OR_ID", "adpa: the teacher (--ref_model) before it learned preferences"),
+        "sft_weight": ("X", "coin, adpa: of the imitation beside them (1); minillm: 0 leaves it out"),
+        "max_new_tokens": ("N", "of answers that are drawn (64)"),
+        "rounds": ("N", "minillm: of drawing answers anew (4)"),
+        "teacher_share": ("X", "minillm: of the teacher among those who draw (0.2)"),
+    },
     "how": {
         "learning_rate": ("X", "peak (default: by the model's size)"),
         "num_train_epochs": ("N", "default: 3 for sft, 1 for all others"),
@@ -58,6 +65,7 @@ SHOWN: dict[str, dict[str, tuple[str | None, str]]] = {
         "max_grad_norm": ("X", "largest norm of the gradient (1)"),
         "seed": ("N", "default 0"),
         "use_peft": (None, "train LoRA adapters instead of the weights"),
+        "peft": ("KIND", "other adapters: dora, ia3, prefix_tuning, ..., or '{type: vera, r: 64}'; bitfit"),
         "lora_r": ("N", "rank (16)"),
         "lora_alpha": ("N", "scale (twice the rank)"),
         "lora_target_modules": ("NAMES", "default all-linear"),
@@ -97,7 +105,7 @@ UNSHOWN = (
     *("sync_ref_model", "ref_model_mixup_alpha", "ref_model_sync_steps", "loss_type", "loss_weights"),
     *("dataset_config", "dataset_train_split", "dataset_test_split", "dataset_text_field", "micro_tokens"),
     *("adam_beta1", "adam_beta2", "cpo_alpha", "simpo_gamma", "tpo_alpha", "tpo_l_gamma", "ld_alpha"),
-    *("discopop_tau", "f_divergence_type", "f_alpha_divergence_coef"),
+    *("discopop_tau", "f_divergence_type", "f_alpha_divergence_coef", "use_dora", "use_rslora"),
 )
 MANY = ("loss_type", "loss_weights", "lora_target_modules", "report_to")  # take several values
 

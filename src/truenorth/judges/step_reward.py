@@ -67,7 +67,7 @@ class StepReward:
                 found.append([right[end] for end in one.ends])
                 right = right[length:]
         each_found = iter(found)
-        return [Steps([s.strip() for s in parts], next(each_found) if parts else []) for parts in cut]  # type: ignore[arg-type]
+        return [Steps([s.strip() for s in parts], next(each_found) if parts else []) for parts in cut]
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         """A judgement per completion; `parts` has every step's."""

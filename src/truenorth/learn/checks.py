@@ -9,6 +9,7 @@ from truenorth.base import UserError
 from truenorth.learn.columns import check_columns, rows
 from truenorth.learn.coupling import load_objective, needs
 from truenorth.learn.lora import Lora
+from truenorth.learn.peft_kinds import Peft
 from truenorth.learn.penalties import Penalty
 from truenorth.learn.types import SCORED, Example, Needs, Task
 
@@ -23,16 +24,16 @@ def check_fit(
     steps: int,
     reference: Any,
     models: Mapping[str, Any],
-    lora: Lora | None,
+    lora: Lora | Peft | None,
 ) -> None:
     """Refuse what could not be trained.
 
     Raises:
         UserError: no tasks or steps, names that clash, unknown objectives, missing models or columns, bad
-            examples, a teacher of another vocabulary, or LoRA on a policy that has an adapter.
+            examples, a teacher of another vocabulary, or adapters on a policy that has one.
     """
     every = [*tasks, *(task for penalty in penalties for task in penalty.tasks)]
-    _check_tasks(policy, every, steps, models)
+    _check_tasks(policy, every, steps, models, lora.virtual if isinstance(lora, Peft) else 0)
     _named_apart([task.name for task in tasks] + [penalty.name for penalty in penalties])
     _share_words(policy, every, [reference, *models.values()])
     if lora and hasattr(policy.module, "peft_config"):
@@ -100,13 +101,16 @@ def check_examples(
         refuse([i for i, n in enumerate(longest) if n > context], what, "shorten their prompts, or drop them")
 
 
-def _check_tasks(policy: Any, tasks: Sequence[Task], steps: int, models: Mapping[str, Any]) -> None:
+def _check_tasks(
+    policy: Any, tasks: Sequence[Task], steps: int, models: Mapping[str, Any], virtual: int
+) -> None:
     if steps < 1 or not tasks:
         raise UserError(f"nothing to do: {len(tasks)} tasks, {steps} steps", where="fit")
     if len({t.name for t in tasks}) != len(tasks):
         raise UserError("two tasks share a name", where="fit", expected="a name of its own for each task")
     config = policy.module.config.get_text_config()
     context = getattr(config, "max_position_embeddings", None)
+    context = context - virtual if context else context
     for task in tasks:
         where = f"task {task.name}"
         need = needs(load_objective(task.objective, where=where), where=where)

@@ -13,12 +13,14 @@ import torch
 from truenorth.base import UserError
 from truenorth.learn import checkpoint as saved
 from truenorth.learn.checks import check_fit, check_skipped, is_finite, trains_scores
+from truenorth.learn.coupling import load_objective, needs
 from truenorth.learn.following import Follow, Shadow, shadow_of
 from truenorth.learn.gradient import task_gradient
-from truenorth.learn.lora import Lora, resumed, wrap
+from truenorth.learn.lora import Lora, merged, resumed, wrap
 from truenorth.learn.metrics import task_metrics
 from truenorth.learn.optimizers import OPTIMIZERS
 from truenorth.learn.order import CPU_TOKENS, CUDA_TOKENS, Schedule, batch_at, rate_at, tokens_of
+from truenorth.learn.peft_kinds import Peft
 from truenorth.learn.penalties import Penalty, Start
 from truenorth.learn.ready import Setup, describe, make_work
 from truenorth.learn.threads import few_threads
@@ -26,6 +28,7 @@ from truenorth.learn.types import NO_COLUMNS, Task
 from truenorth.learn.work import Work
 from truenorth.models.forward import Forward, open_forward
 from truenorth.models.score_head import ScoreForward, open_scores
+from truenorth.models.virtual import virtual_tokens
 
 Gradients = Callable[[Sequence[Task], Sequence[Work], int], dict[str, float]]  # (tasks, works, step)
 
@@ -41,11 +44,15 @@ class FitResult:
     adapter: Any = None  # the peft model, where adapters were trained; `save_pretrained` writes them
 
     def merge(self) -> None:
-        """Fold the adapter into the weights: `policy.module` is a plain transformers model again."""
+        """Fold the adapter into the weights: `policy.module` is a plain transformers model again.
+
+        Raises:
+            UserError: this kind of adapter is no change of weights.
+        """
         if self.adapter is not None:
-            merged = self.adapter.merge_and_unload()
+            plain = merged(self.adapter)
             if self.policy.module is self.adapter:
-                self.policy.module = merged
+                self.policy.module = plain
 
 
 @few_threads
@@ -65,7 +72,7 @@ def fit(
     reference: Any = None,
     follow: Follow | None = None,
     models: Mapping[str, Any] = NO_COLUMNS,
-    lora: Lora | None = None,
+    lora: Lora | Peft | None = None,
     penalties: Sequence[Penalty] = (),
     checkpoint: str | Path | None = None,
     every: int = 50,
@@ -88,8 +95,9 @@ def fit(
             What it says of every example in use is computed once, before the first step.
         follow: let the reference follow the policy (TR-DPO); by default it stays as it is.
         models: further models that objectives ask for, by the name of the parameter (`adpa`: `baseline`).
-        lora: train low-rank adapters instead of the weights; the reference is then the model without them. A
-            policy that was loaded with an adapter goes on training it, and is its own reference as it is now.
+        lora: train low-rank adapters (or `Peft(...)`: others) instead of the weights; the reference is then the
+            model without them. Virtual tokens take the padded path, and `policy.module` becomes the peft model.
+            A policy that was loaded with an adapter goes on training it, and is its own reference as it is now.
         penalties: terms on the weights (`penalties.py`); each reports `NAME/loss`.
         checkpoint: a folder to save to every `every` steps and at the end, and to resume from. What the
             reference said is kept there too.
@@ -110,16 +118,22 @@ def fit(
     settings += [repr(follow)] if follow else []
     identity = saved.fingerprint(module, settings + _described(tasks, penalties))
     start_model = saved.fingerprint(module, []) if folder else ""
+    setup = Setup(
+        _asked(module, tasks, penalties, reference), reference, models, steps, seed, folder, start_model
+    )
+    setup = setup._replace(fixed_head=isinstance(lora, Lora))
+    known = {task.name: make_work(setup, task) for task in _every(tasks, penalties)}
+    works = [known[task.name] for task in tasks]
     fresh = wrap(module, lora, seed=seed) if lora else None
     adapter = fresh or resumed(module)
-    forward = _opened(adapter or module, tasks)
     shadow = shadow_of(follow, policy, reference, adapter)
-    setup = Setup(forward, fresh, reference, models, steps, seed, folder, start_model)
-    works = [make_work(setup, task) for task in tasks]
+    if fresh is not None and virtual_tokens(fresh):
+        policy.module = fresh  # they are not within the module
+    forward = _checked(fresh, tasks) if isinstance(lora, Peft) else _opened(adapter or module, tasks)
     trained = _trained(adapter or module)
     stepper = OPTIMIZERS[optimizer](trained, lr, betas=betas, weight_decay=weight_decay)
     gradients = partial(_gradients, forward, seed=seed, micro_tokens=micro_tokens or _micro_tokens(forward))
-    terms = {p.name: p.begin(Start(trained, partial(_alone, setup, gradients))) for p in penalties}
+    terms = {p.name: p.begin(Start(trained, partial(_alone, known, gradients))) for p in penalties}
     first, skipped = _resume(folder, identity, trained, stepper, shadow)
     if shadow and first:
         works = shadow.told(tasks, works, step=first, steps=steps, seed=seed)
@@ -147,16 +161,42 @@ def fit(
     return FitResult(policy, steps, skipped, last, adapter)
 
 
-def _in_float32(module: torch.nn.Module, lora: Lora | None) -> Any:
+def _in_float32(module: torch.nn.Module, lora: Lora | Peft | None) -> Any:
     """Weights in training are float32; what lies under adapters on an accelerator may stay as it is."""
     if module.dtype != torch.float32 and (lora is None or module.device.type == "cpu"):
         module.float()
     return module
 
 
+def _every(tasks: Sequence[Task], penalties: Sequence[Penalty]) -> list[Task]:
+    return [*tasks, *(task for penalty in penalties for task in penalty.tasks)]
+
+
 def _described(tasks: Sequence[Task], penalties: Sequence[Penalty]) -> list[Any]:
-    extra = [task for penalty in penalties for task in penalty.tasks]
-    return [describe(task) for task in [*tasks, *extra]] + [p.describe() for p in penalties]
+    return [describe(task) for task in _every(tasks, penalties)] + [p.describe() for p in penalties]
+
+
+def _asked(
+    module: torch.nn.Module, tasks: Sequence[Task], penalties: Sequence[Penalty], reference: Any
+) -> Forward | ScoreForward | None:
+    """The policy before its adapters, where it is its own reference."""
+    asks = any(needs(load_objective(task.objective)).reference for task in _every(tasks, penalties))
+    return _opened(module, tasks) if asks and reference is None else None
+
+
+def _checked(adapter: Any, tasks: Sequence[Task]) -> Forward | ScoreForward:
+    """The path found while the adapters differ from what they begin with: one that leaves them out would else pass."""
+    tensors = [p for p in adapter.parameters() if p.requires_grad]
+    was = [p.detach().clone() for p in tensors]
+    draw = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in tensors:
+            p.add_(0.05 * torch.randn(p.shape, generator=draw).to(p))
+        try:
+            return _opened(adapter, tasks)
+        finally:
+            for p, before in zip(tensors, was):
+                p.copy_(before)
 
 
 def _opened(module: Any, tasks: Sequence[Task]) -> Forward | ScoreForward:
@@ -198,10 +238,9 @@ def _gradients(
     return found
 
 
-def _alone(setup: Setup, gradients: Gradients, task: Task) -> Callable[[int], float]:
+def _alone(known: Mapping[str, Work], gradients: Gradients, task: Task) -> Callable[[int], float]:
     """Adds a penalty's own task's gradient at a step, and gives its weighted loss."""
-    works = [make_work(setup, task)]
-    return lambda step: gradients([task], works, step)["loss"]
+    return lambda step: gradients([task], [known[task.name]], step)["loss"]
 
 
 def _with_terms(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -48,11 +48,12 @@ def minillm_rounds(
         share: of the teacher in the mixture.
         n: answers to a prompt.
         corpus: text that keeps the student's language, as examples.
-        settings: further ones of `fit`; a `checkpoint` gets a folder for each round in it.
+        settings: further ones of `fit`; a `checkpoint` gets a folder for each round in it, and `on_step` counts
+            the steps of all rounds.
 
     Source: Gu et al. 2023 (arXiv:2306.08543), algorithm 1.
     """
-    folder = settings.pop("checkpoint", None)
+    folder, on_step = (settings.pop(name, None) for name in ("checkpoint", "on_step"))
     results = []
     for k in range(rounds):
         own = seed_of("minillm", seed, k)
@@ -62,11 +63,17 @@ def minillm_rounds(
             Task("token", examples, partial(load_objective("gkd"), beta=1.0), batch=batch),
         ]
         tasks += [Task("corpus", corpus, "sft", batch=batch)] if corpus else []
-        where: Mapping[str, Any] = {} if folder is None else {"checkpoint": f"{folder}/round-{k + 1}"}
+        where: dict[str, Any] = {} if folder is None else {"checkpoint": f"{folder}/round-{k + 1}"}
+        where |= {} if on_step is None else {"on_step": partial(_counted, on_step, k * steps)}
         results.append(
             fit(student, tasks, steps=steps, lr=lr, reference=teacher, seed=seed, **settings, **where)
         )
     return results
+
+
+def _counted(on_step: Callable[[dict[str, float]], None], before: int, numbers: dict[str, float]) -> None:
+    """Steps are numbered through all rounds."""
+    on_step({**numbers, "step": before + numbers["step"]})
 
 
 def mixed_answers(

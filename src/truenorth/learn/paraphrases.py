@@ -40,7 +40,7 @@ def coin_tasks(
     """
     texts = [_encoded(model, row, i) for i, row in enumerate(rows)]
     answers = [Example(prompt, (completion,)) for both in texts for prompt, completion in both]
-    pairs = [_branching(*(tuple(p) + tuple(c) for p, c in both), row=i) for i, both in enumerate(texts)]
+    pairs = [branching(*(tuple(p) + tuple(c) for p, c in both), row=i) for i, both in enumerate(texts)]
     contrast = partial(load_objective("coin"), temperature=temperature)
     return [
         Task("imitation", answers, "sft", batch=2 * batch),
@@ -55,7 +55,7 @@ def _encoded(model: Any, row: Mapping[str, Any], number: int) -> list[Any]:
     return model.encode_pairs([(row[name], row["completion"]) for name in COLUMNS[:2]])
 
 
-def _branching(first: tuple[int, ...], second: tuple[int, ...], *, row: int) -> Example:
+def branching(first: tuple[int, ...], second: tuple[int, ...], *, row: int) -> Example:
     """Two texts as what they both begin with and how each goes on; their states are read at the last token."""
     if first == second:
         raise UserError(f"both wordings of row {row} are the same", where="coin", fix="drop the row")

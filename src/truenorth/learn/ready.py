@@ -12,7 +12,7 @@ from truenorth.learn.checkpoint import fingerprint
 from truenorth.learn.columns import names_in_use, plain
 from truenorth.learn.coupling import label, load_objective, needs
 from truenorth.learn.order import batch_at
-from truenorth.learn.reference import Reference, adapters_off, compute_reference
+from truenorth.learn.reference import Reference, compute_reference
 from truenorth.learn.types import Needs, Task
 from truenorth.learn.work import Work
 from truenorth.models.forward import Forward, open_forward
@@ -22,14 +22,14 @@ from truenorth.models.score_head import ScoreForward
 class Setup(NamedTuple):
     """What a fit knows before its first step."""
 
-    forward: Forward | ScoreForward  # of the policy
-    adapter: Any  # the peft model where this fit has put adapters in place, else None
+    forward: Forward | ScoreForward | None  # of the policy before its adapters; None where nothing asks it
     reference: Any
     models: Mapping[str, Any]
     steps: int
     seed: int
     folder: Path | None  # where what models say is kept
     model: str  # a fingerprint of the policy as it is, where there is a folder
+    fixed_head: bool = False  # training will not change it
 
 
 def make_work(setup: Setup, task: Task) -> Work:
@@ -44,23 +44,21 @@ def make_work(setup: Setup, task: Task) -> Work:
 
 
 def _reference(setup: Setup, task: Task, need: Needs, used: list[int]) -> Reference | None:
-    """What the reference says: another model, or the policy as it is now without the fit's adapters."""
+    """What the reference says: another model, or the policy as it is now, before the fit's adapters."""
     if setup.reference is not None:
         return _said(setup, setup.reference.module, task, need, used)
     if not isinstance(setup.forward, Forward):
         return None
     weight = setup.forward.head.weight_VD
-    fixed = weight is None or not weight.requires_grad
-    with adapters_off(setup.adapter):
-        return compute_reference(
-            setup.forward,
-            task.examples,
-            used,
-            need,
-            fixed_head=fixed,
-            folder=setup.folder,
-            model=setup.model,
-        )
+    return compute_reference(
+        setup.forward,
+        task.examples,
+        used,
+        need,
+        fixed_head=setup.fixed_head or weight is None or not weight.requires_grad,
+        folder=setup.folder,
+        model=setup.model,
+    )
 
 
 def _said(setup: Setup, module: Any, task: Task, need: Needs, used: list[int]) -> Reference:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -112,13 +111,3 @@ def forward_words(forward: Forward) -> int:
     """How many words a model's head tells apart."""
     weight = forward.head.weight_VD
     return forward.module.config.get_text_config().vocab_size if weight is None else weight.shape[0]
-
-
-@contextmanager
-def adapters_off(module: Any) -> Iterator[None]:
-    """The model as it was before its adapter, where it has one."""
-    if not hasattr(module, "disable_adapter"):
-        yield
-        return
-    with module.disable_adapter():
-        yield

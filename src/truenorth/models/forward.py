@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 from truenorth.base import UserError
 from truenorth.models.head import Head, head_of, target_logps
 from truenorth.models.packed import Branching, Layout, lay_out, packed_attention
+from truenorth.models.virtual import Virtual, unwrapped
 
 Path = Literal["packed", "padded", "logits"]
 TOLERANCE = 2e-3  # nats, largest difference of a token's log-prob in the self-check (float32: 1e-6 is usual)
@@ -82,9 +84,8 @@ def _body(module: Any) -> Any:
     return getattr(module, module.base_model_prefix)
 
 
-def unwrapped(module: Any) -> Any:
-    """The transformers model inside a peft model, its adapters still in place."""
-    return module.get_base_model() if hasattr(module, "get_base_model") else module
+def _logits(module: Any, ids_BL: Tensor) -> Tensor:
+    return module(input_ids=ids_BL, use_cache=False).logits
 
 
 class _Probe(NamedTuple):
@@ -100,7 +101,7 @@ def open_forward(module: Any, *, prefer: Path = "packed") -> Forward:
     """
     module = unwrapped(module)
     compute = torch.bfloat16 if next(module.parameters()).device.type == "cuda" else torch.float32
-    if _chunked(module) and prefer == "packed":
+    if (_chunked(module) or isinstance(module, Virtual)) and prefer == "packed":
         prefer = "padded"
     paths: list[Path] = ["packed", "padded", "logits"]
     training = module.training
@@ -148,12 +149,13 @@ def disagreement(forward: Forward) -> float:
     ]
     layout = forward.lay_out(examples)
     worst, at = 0.0, 0
+    whole = module.plain if isinstance(module, Virtual) else partial(_logits, module)
     with torch.no_grad():
         ours_T = target_logps(forward.head, forward.rows(examples, layout), layout.target_T)
         for example in examples:
             for completion in example.completions:
                 ids = torch.tensor([[*example.prompt, *completion]], device=forward.device)
-                logits_LV = module(input_ids=ids, use_cache=False).logits[0, len(example.prompt) - 1 : -1]
+                logits_LV = whole(ids)[0, len(example.prompt) - 1 : -1]
                 plain_T = target_logps(Head(None), logits_LV, torch.tensor(completion, device=forward.device))
                 difference = (ours_T[at : at + len(completion)] - plain_T).abs().max().item()
                 worst = max(worst, difference if difference == difference else float("inf"))

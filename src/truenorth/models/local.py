@@ -396,11 +396,13 @@ def _ids(value: Any) -> list[int]:
 
 
 def _context(module: Any) -> int | None:
+    from truenorth.models.virtual import virtual_tokens
+
     config = module.config.get_text_config(decoder=True)
     for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
         value = getattr(config, name, None)
         if isinstance(value, int) and value > 0:
-            return value
+            return value - virtual_tokens(module)
     return None
 
 

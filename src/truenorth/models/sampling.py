@@ -18,6 +18,7 @@ from torch import Tensor
 from truenorth.base import uniform
 from truenorth.models.drawing import Draw, draw, greedy
 from truenorth.models.shared_cache import SharedCache, Unsupported, shared_attention
+from truenorth.models.virtual import Virtual, unwrapped
 
 Halt = Callable[
     [int, Sequence[int]], bool
@@ -167,6 +168,7 @@ def sample_batch(
         shared: the prompt held once for its answers (`can_share` says whether a model allows it).
         begin: what the answers grow with, where it is not the module alone (see `begun`).
     """
+    module = unwrapped(module)
     owner = [p for p, ask in enumerate(asks) for _ in ask.seeds]
     limits = [asks[p].limit for p in owner]
     seeds_R = np.array([seed for ask in asks for seed in ask.seeds], dtype=np.uint64)
@@ -257,7 +259,8 @@ def open_decoder(module: Any, first: Prefill, owner: Sequence[int], space: int, 
 @torch.inference_mode()
 def can_share(module: Any) -> bool:
     """Is the shared cache exact for this model? Compared with the model's own cache on a few tokens."""
-    if not takes_positions(module):
+    module = unwrapped(module)
+    if not takes_positions(module) or isinstance(module, Virtual):
         return False
     size = module.get_input_embeddings().num_embeddings
     prompts = [[(7 * i + 3) % size for i in range(5)], [(5 * i + 2) % size for i in range(3)]]
@@ -287,8 +290,7 @@ def can_share(module: Any) -> bool:
 
 def takes_positions(module: Any) -> bool:
     """Models with ALiBi (Bloom, MPT) work out positions from the mask and take none."""
-    base = module.get_base_model() if hasattr(module, "get_base_model") else module
-    return "position_ids" in inspect.signature(base.forward).parameters
+    return "position_ids" in inspect.signature(unwrapped(module).forward).parameters
 
 
 def _draw(logits_RV: Tensor, seeds_R: np.ndarray, step: int, temperature: float, top_p: float) -> Draw:

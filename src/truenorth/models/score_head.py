@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from truenorth.base import UserError
-from truenorth.models.forward import Forward, Path, unwrapped
+from truenorth.models.forward import Forward, Path
 from truenorth.models.packed import Branching
+from truenorth.models.virtual import unwrapped
 
 TOLERANCE = 2e-3  # of a score, in the self-check (float32: 1e-6 is usual)
 SAVED = "a decoder for sequence or token classification, with a linear layer `score`"

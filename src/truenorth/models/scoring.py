@@ -10,6 +10,7 @@ import torch
 from truenorth.models.encoding import Pair
 from truenorth.models.protocol import Tick
 from truenorth.models.sampling import takes_positions
+from truenorth.models.virtual import unwrapped
 
 LOGITS = 50_000_000  # most logits at a time: 200 MB in float32
 
@@ -31,6 +32,7 @@ def score(
         batch_tokens: padded tokens of one batch; fewer where the vocabulary is large.
         padding: "right" or "left"; the result does not depend on it.
     """
+    module = unwrapped(module)
     vocabulary = module.get_input_embeddings().num_embeddings
     batch_tokens = min(batch_tokens, max(64, LOGITS // vocabulary))
     order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i].prompt) - len(pairs[i].completion))

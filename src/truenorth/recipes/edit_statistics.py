@@ -16,6 +16,7 @@ from truenorth.edit.storage import layout, write_at
 from truenorth.learn import penalties
 from truenorth.learn.types import Example
 from truenorth.models.local import LocalModel
+from truenorth.recipes.edit_contrast import contrast, of_neurons
 from truenorth.recipes.edit_inputs import Ids, encoded, layers, read_inputs, transposed
 from truenorth.records.tables import read_rows
 
@@ -145,9 +146,10 @@ def neurons(model: LocalModel, data: Data, aligned: LocalModel | None = None) ->
 
         read_inputs(model, encoded(model, rows, completions=False), look)
         groups.append(seen)
-    return {
+    found = {
         name: effect_size(torch.stack(own), torch.stack(groups[1][name])) for name, own in groups[0].items()
     }
+    return of_neurons(model, found)
 
 
 def effect_size(first_AN: Tensor, second_BN: Tensor) -> Tensor:
@@ -209,7 +211,7 @@ def _state(model: LocalModel, ids: list[int], layer: int | None) -> Tensor:
 
 
 KINDS: dict[str, Callable[..., Statistics]] = {
-    f.__name__: f for f in (snip, wanda, gram, fisher, neurons, gradient)
+    f.__name__: f for f in (snip, wanda, gram, fisher, neurons, contrast, gradient)
 }
 
 

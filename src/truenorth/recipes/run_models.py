@@ -11,6 +11,7 @@ from truenorth.base import UserError
 from truenorth.judges import ConsistencyJudge, Judge, RewardJudge
 from truenorth.judges.consistency import DECLINES
 from truenorth.judges.lawful import REFUSALS
+from truenorth.judges.people import people_judge
 from truenorth.judges.step_confidence import META as CONFIDENCE
 from truenorth.judges.step_confidence import StepConfidence
 from truenorth.judges.step_reward import META as STEPS
@@ -18,8 +19,9 @@ from truenorth.judges.step_reward import StepReward
 from truenorth.models.http import HttpModel
 from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
+from truenorth.recipes.awaited import Awaited
 from truenorth.recipes.run_budget import Kept
-from truenorth.recipes.run_check import BASE, CONSISTENCY, CONSTITUTION, JUDGES, SAMPLER, SELF
+from truenorth.recipes.run_check import BASE, CONSISTENCY, CONSTITUTION, JUDGES, PEOPLE, SAMPLER, SELF
 from truenorth.recipes.run_work import Work
 from truenorth.worlds.harbour import SIZES, organism
 
@@ -128,13 +130,15 @@ class Cast:
         return self.work.job.load()
 
     def judge(self, name: str) -> Judge:
-        """The constitution's judge, a model's own rating or agreement with itself, or the reward model of a step."""
+        """The constitution's judge, a model's rating or agreement with itself, people, or a step's reward model."""
         kind, _, of = name.partition(":")
         if kind == CONSTITUTION:
             return self.work.judges.proxy
         if kind == SELF:
             told = " ".join(p.statement for p in self.work.job.constitution.principles)
             return self.work.job.asking.judge(self.model(of or BASE), told)
+        if kind == PEOPLE:
+            return Awaited(people_judge(of))
         if kind == CONSISTENCY:
             return consistency(self.work, self.sampler(of or BASE))
         if (self.made[kind] / STEPS).exists():
@@ -148,6 +152,8 @@ class Cast:
         kind, _, of = name.partition(":")
         if kind == CONSTITUTION:
             return [kind, self.work.label, self.work.job.inputs]
+        if kind == PEOPLE:  # what they have said so far is no part of it: the step is made when they are done
+            return [kind, of]
         if kind in JUDGES:
             return [kind, list(self.work.job.asking), self.identity(of or BASE)]
         return self.made[kind]

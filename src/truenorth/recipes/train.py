@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from truenorth.base import UserError, write_json, write_text
 from truenorth.engine import Run, progress
-from truenorth.learn import Lora, Task, fit
+from truenorth.learn import Example, fit
 from truenorth.learn.data.packing import check_packing
 from truenorth.learn.following import Follow
 from truenorth.learn.order import batch_at, tokens_of
@@ -18,6 +18,7 @@ from truenorth.learn.reward import save as save_reward
 from truenorth.learn.types import SCORED
 from truenorth.models.loading import is_local
 from truenorth.models.local import LocalModel
+from truenorth.recipes.train_adapters import adapter_of, freeze_all_but_biases, only_biases
 from truenorth.recipes.train_evaluate import (
     Change,
     as_rows,
@@ -31,6 +32,7 @@ from truenorth.recipes.train_evaluate import (
 from truenorth.recipes.train_inputs import Ready, data_input
 from truenorth.recipes.train_report import card, plain
 from truenorth.recipes.train_settings import OPTIMIZERS, SCHEDULES, bound
+from truenorth.recipes.train_tasks import DRAWN, ROUNDS, draw, in_rounds, prompts_of, tasks
 from truenorth.records import Row, Source
 
 NAMES = {"lr": "learning_rate"}  # ours -> TRL's
@@ -62,6 +64,9 @@ def train(made: Ready, run: Run, *, quiet: bool = False) -> Trained:
     rows = run.step("data", [data_input(s.data), s.to_dict()], lambda: _rows(made))
     write_json(run.path / "lint.json", [f.to_dict() for f in made.findings])
     inputs = [rows, _identity(s.model), _identity(s.ref_model), config_of(made)]
+    inputs += [_identity(s.baseline_model)] if s.baseline_model else []
+    if s.objective == DRAWN:
+        inputs += [run.step("answers", inputs, lambda: draw(opened(made), prompts_of(made.train), s))]
     asked = bool(made.eval_examples)
     if asked and not evaluable(s.objective):
         what = f"{s.objective} cannot be evaluated on held-out rows"
@@ -90,7 +95,7 @@ def _before(made: Ready, look: Look) -> list[Row]:
 
 def _after(made: Ready, look: Look, folder: Path) -> list[Row]:
     s = made.settings
-    adapter = folder if s.use_peft and made.needs.coupling not in SCORED else None
+    adapter = folder if adapter_of(s) and made.needs.coupling not in SCORED else None
     model = opened(made, None if adapter else folder, adapter=adapter)
     base = (_reference(made) or LocalModel.load(s.model)) if made.needs.reference else model
     return as_rows(look(model, reference_of(base, made.eval_examples, made.needs.reference)), "after")
@@ -108,23 +113,24 @@ def _weights(made: Ready, run: Run, folder: Path, look: Look, quiet: bool) -> No
     check_weights(policy)
     reference = _reference(made)
     scored = made.needs.coupling in SCORED
+    if only_biases(s):
+        freeze_all_but_biases(policy.module, s.model)
     if scored:
         choose_pad(policy, [[*e.prompt, *c] for e in made.examples for c in e.completions])
     else:
         run.metrics(step=0, packing_difference=check_packing(policy, made.examples))
     asked = made.eval_examples if s.eval_strategy != "no" else []
     known = reference_of(reference or policy, asked, made.needs.reference)
-    task = Task("train", made.examples, bound(s), batch=s.batch)
     with progress("training", total=made.steps, quiet=quiet) as bar:
         evaluate = partial(look, policy, known) if asked else None
-        result = fit(
-            policy,
-            [task],
-            **_fit_settings(made),
-            reference=reference,
-            checkpoint=run.scratch() / "fit",
-            on_step=_watcher(made, run, evaluate, bar),
-        )
+        how = {**_fit_settings(made), "checkpoint": run.scratch() / "fit"}
+        watch = _watcher(made, run, evaluate, bar)
+        if s.objective == ROUNDS:
+            result = in_rounds(policy, reference, made.train, made.examples, s, how, watch)
+        else:
+            others = {name: _other(made, s.baseline_model) for name in made.needs.models}
+            found = tasks(s, bound(s), _own(made, run), made.imitated)
+            result = fit(policy, found, reference=reference, models=others, on_step=watch, **how)
     run.count("steps skipped", result.skipped)
     if scored:
         result.merge()  # a judge is loaded as a plain classifier
@@ -149,7 +155,7 @@ def _fit_settings(made: Ready) -> dict[str, Any]:
         "optimizer": OPTIMIZERS[s.optim],
         "seed": s.seed,
         "follow": Follow(s.ref_model_sync_steps, s.ref_model_mixup_alpha) if s.sync_ref_model else None,
-        "lora": _lora(made),
+        "lora": adapter_of(s),
         "every": -(-s.save_steps // s.logging_steps) * s.logging_steps,  # where a line of numbers ends
         "micro_tokens": s.micro_tokens,
     }
@@ -220,28 +226,31 @@ def _eval_every(made: Ready) -> int:
     return max(1, round(steps * made.steps if steps < 1 else steps))
 
 
-def _lora(made: Ready) -> Lora | None:
-    s = made.settings
-    if not s.use_peft:
-        return None
-    targets: Any = s.lora_target_modules
-    return Lora(s.lora_r, s.lora_alpha or 2 * s.lora_r, targets[0] if targets == ("all-linear",) else targets)
+def _own(made: Ready, run: Run) -> list[Example]:
+    """The examples of the objective: of the data, or of the answers that were drawn."""
+    if made.settings.objective != DRAWN:
+        return made.examples
+    rows = run.view().rows("answers")
+    return [Example(tuple(row.data["prompt"]), (tuple(row.data["completion"]),)) for row in rows]
 
 
 def _reference(made: Ready) -> LocalModel | None:
-    """The reference that was named.
+    """The reference that was named."""
+    s = made.settings
+    return _other(made, s.ref_model) if s.ref_model and made.needs.reference else None
+
+
+def _other(made: Ready, name: str) -> LocalModel:
+    """Another model beside the one that is trained.
 
     Raises:
         UserError: it has another vocabulary.
     """
-    s = made.settings
-    if not s.ref_model or not made.needs.reference:
-        return None
-    model = LocalModel.load(s.ref_model)
+    model = LocalModel.load(name)
     if model.tokenizer.get_vocab() != made.look.codec.tokenizer.get_vocab():
         raise UserError(
             "another vocabulary than the model's",
-            where=s.ref_model,
+            where=name,
             expected="a model with the same tokenizer",
         )
     return model

@@ -13,6 +13,7 @@ from truenorth.learn.coupling import load_objective, needs, shaped
 from truenorth.learn.scoring import token_logps
 from truenorth.learn.types import Example
 from truenorth.models.local import LocalModel
+from truenorth.recipes.train_tasks import ROUNDS
 from truenorth.records import Row, Source
 from truenorth.stats import Estimate, Paired, mean, paired, ratio
 
@@ -33,7 +34,8 @@ class Change(NamedTuple):
 def evaluable(objective: Any) -> bool:
     """Can this objective's loss be taken of log-probabilities alone?"""
     need = needs(load_objective(objective))
-    return need.coupling not in ("distribution", "token_score") and not need.kl
+    drawn = objective == ROUNDS  # its loss is of answers that were drawn
+    return need.coupling not in ("distribution", "token_score", "state_pair") and not need.kl and not drawn
 
 
 def evaluated(

@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 from truenorth.engine import duration
 from truenorth.learn.data.finding import some
-from truenorth.learn.order import CPU_TOKENS
+from truenorth.learn.order import CPU_TOKENS, tokens_of
 from truenorth.recipes.forecast import LAYER_S, START_MIB, START_S, flops_a_second
+from truenorth.recipes.train_adapters import weights_told
 from truenorth.recipes.train_inputs import Ready
+from truenorth.recipes.train_tasks import drawn_tokens
+from truenorth.recipes.train_tasks import told as told_beside
 
 
 class TrainForecast(NamedTuple):
@@ -27,16 +30,20 @@ def forecast(made: Ready) -> TrainForecast:
     tokens = round(made.tokens * made.epochs)
     looked_at = 2 * sum(len(e.prompt) + sum(map(len, e.completions)) for e in made.eval_examples)
     reference = made.tokens if made.needs.reference else 0
+    drawn = drawn_tokens(s, len(made.examples))
+    tokens += drawn + round(sum(map(tokens_of, made.imitated)) * made.epochs)
     speed = flops_a_second()
     layers_s = look.layers * LAYER_S
-    cpu_s = START_S + (tokens * 6 + (reference + looked_at) * 2) * look.parameters / speed
+    cpu_s = START_S + (tokens * 6 + (reference + looked_at + drawn) * 2) * look.parameters / speed
     cpu_s += (3 * tokens + reference + looked_at) * layers_s
     weights = 4 * look.parameters / 2**20
     trains = 0.02 * weights if s.use_peft else weights
     passes = s.micro_tokens or CPU_TOKENS
     widest = max((len(e.prompt) + sum(map(len, e.completions)) for e in made.examples), default=0)
     states = 16 * max(passes, widest) * look.cache_bytes / 2**20  # what the backward pass keeps, about
-    memory = START_MIB + weights + 3 * trains + states + (weights if s.ref_model else 0)
+    memory = (
+        START_MIB + weights + 3 * trains + states + weights * (bool(s.ref_model) + bool(s.baseline_model))
+    )
     disk = (3 * trains + trains) if s.use_peft else 4 * weights
     return TrainForecast(tokens, cpu_s, memory, disk)
 
@@ -48,8 +55,9 @@ def description(made: Ready, out: Path) -> str:
     held = f", {len(made.evaluation.encoded):,} to evaluate on" if made.evaluation else ""
     chosen = ", ".join(f"{k}={v}" for k, v in made.needs.settings.items() if k not in s.objective_settings)
     given = ", ".join(f"{k}={v}" for k, v in s.objective_settings.items())
-    weights = f"adapters of rank {s.lora_r}" if s.use_peft else "all weights"
+    weights = weights_told(s)
     longest = max((e.length for e in made.train.encoded), default=0)
+    beside = told_beside(s, len(made.examples))
     rows = [
         ("objective", f"{s.objective} ({', '.join(x for x in (given, chosen) if x) or 'no settings'})"),
         ("model", f"{made.look.name}, {made.look.parameters:,} parameters; {weights}"),
@@ -66,6 +74,7 @@ def description(made: Ready, out: Path) -> str:
             f"{made.steps:,} steps of {made.batch} ({made.epochs:.3g} epochs), "
             f"learning rate {made.rate:.2g} ({s.lr_scheduler_type}), seed {s.seed}",
         ),
+        *([("beside", beside)] if beside else []),
         ("time", f"about {duration(told.cpu_s)} of one core"),
         ("memory", f"about {told.memory_mib / 1024:.1f} GiB"),
         ("disk", f"about {told.disk_mib / 1024:.2f} GiB, with the checkpoint to resume from"),

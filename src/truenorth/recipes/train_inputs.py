@@ -12,10 +12,12 @@ from truenorth.learn.coupling import load_objective, needs
 from truenorth.learn.data import Finding, Prepared, Shape, examples, lint, prepare, wanted
 from truenorth.learn.data.lint import refusal
 from truenorth.learn.order import tokens_of
-from truenorth.learn.types import Example, Needs
+from truenorth.learn.types import SCORED, Example, Needs
 from truenorth.models.glance import Glance, glance
-from truenorth.recipes.train_settings import TrainSettings, default_rate
+from truenorth.recipes.train_adapters import adapter_of, only_biases
+from truenorth.recipes.train_settings import TrainSettings, usual_rate
 from truenorth.recipes.train_splits import Split, numbered, splits
+from truenorth.recipes.train_tasks import check_models, lessons, wanted_rows
 from truenorth.records.trl import explicit_prompt
 
 CUT = frozenset(("prompt", "chosen", "rejected"))
@@ -38,6 +40,7 @@ class Ready(NamedTuple):
     steps: int
     rate: float
     epochs: float
+    imitated: Sequence[Example] = ()  # beside the objective, where it stands beside imitation
 
     @property
     def batch(self) -> int:
@@ -71,33 +74,32 @@ def ready(settings: TrainSettings, *, lint_only: bool = False, skip_bad_rows: bo
     if bad and not lint_only:
         fix = "mend the data; --lint-only shows more, --skip-bad-rows drops them"
         raise UserError(bad, where=settings.data, fix=fix)
-    learned = _examples(settings, made, need)
+    learned, imitated = lessons(settings, made, _examples(settings, made, need))
     if not learned and not lint_only:
         raise UserError("no row is left to learn from", where=settings.data)
     later = _examples(settings, evaluation, need) if evaluation else []
     clusters = _clusters(need, evaluation, later) if evaluation else []
     steps, epochs = _length(settings, len(learned))
-    rate = settings.learning_rate or default_rate(
-        settings.objective, need.coupling, look.parameters, lora=settings.use_peft
-    )
+    rate = settings.learning_rate or usual_rate(settings, need.coupling, look.parameters)
     return Ready(
-        settings, look, need, made, evaluation, learned, later, clusters, findings, steps, rate, epochs
+        settings, look, need, made, evaluation, learned, later, clusters, findings, steps, rate, epochs, imitated
     )  # fmt: skip
 
 
 def _trainable(settings: TrainSettings) -> Needs:
     """What the objective needs, where the command can give it."""
     need = needs(load_objective(settings.objective, where="objective"), where="objective")
-    if need.models or need.coupling == "score":
+    if need.coupling == "score" or set(need.models) - {"baseline"}:
         what = (
             f"{settings.objective} needs {' and '.join(need.models)} beside the model"
             if need.models
             else f"{settings.objective} needs scores of several attributes"
         )
         raise UserError(what, where="objective", fix="train it from Python: truenorth.learn.fit")
-    if need.coupling == "state_pair":
-        what = f"{settings.objective} needs each request in two wordings"
-        raise UserError(what, where="objective", fix="train it from Python: truenorth.learn.paraphrases")
+    check_models(settings, need)
+    if need.coupling in SCORED and (only_biases(settings) or _virtual(settings)):
+        what = f"a judge is saved whole, and {settings.peft['type']} cannot be merged with its head"
+        raise UserError(what, where="--peft", fix="use lora")
     if not settings.data:
         raise UserError("no data", where="--data", expected="a file, a folder, or a dataset of the hub")
     if not settings.model:
@@ -110,7 +112,7 @@ def _prepared(
     settings: TrainSettings, need: Needs, look: Glance, train: Split, held: Split | None
 ) -> tuple[Prepared, Prepared | None]:
     """Both parts of the data, encoded."""
-    shape, want = _shape(settings, look), wanted(need)
+    shape, want = _shape(settings, look), wanted_rows(need, wanted(need))
     made = prepare(train.rows, want, look.codec, shape, where=settings.data)
     if held is None:
         return made, None
@@ -151,16 +153,22 @@ def _without_bad(
     return made, evaluation, numbered([*skipped, *lint(made, evaluation)], train, held)
 
 
+def _virtual(settings: TrainSettings) -> int:
+    """Virtual tokens that take their places in the context."""
+    return getattr(adapter_of(settings), "virtual", 0)
+
+
 def _shape(settings: TrainSettings, look: Glance) -> Shape:
     length = settings.max_length
     if look.context is not None:
-        if length is not None and length > look.context:
+        context = look.context - _virtual(settings)
+        if length is not None and length > context:
             raise UserError(
-                f"{length} tokens, and the model's context holds {look.context}",
+                f"{length} tokens, and the model's context holds {context}",
                 where="--max_length",
-                fix=f"at most {look.context}",
+                fix=f"at most {context}",
             )
-        length = length or look.context
+        length = length or context
     return Shape(
         settings.completion_only_loss,
         settings.assistant_only_loss,

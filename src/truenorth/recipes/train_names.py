@@ -23,6 +23,8 @@ ALIASES = {
     "lora_target": "lora_target_modules",
     "ref_model_name_or_path": "ref_model",
     "data_seed": "seed",
+    "teacher_model": "ref_model",
+    "teacher_model_name_or_path": "ref_model",
 }
 
 # TRL's trainers whose name is not that of their objective, and arguments whose name here is another.
@@ -144,11 +146,9 @@ CANNOT = {
     "bnb_4bit_quant_type": WHOLE,
     "bnb_4bit_quant_storage": WHOLE,
     "use_bnb_nested_quant": WHOLE,
-    "use_dora": "plain LoRA only",
-    "use_rslora": "plain LoRA only: set lora_alpha to lora_alpha * sqrt(lora_r)",
     "lora_dropout": "dropout is off, in adapters too",
-    "lora_modules_to_save": "plain LoRA only",
-    "lora_target_parameters": "plain LoRA only",
+    "lora_modules_to_save": "say it in peft's words: --peft '{type: lora, modules_to_save: [...]}'",
+    "lora_target_parameters": "say it in peft's words: --peft '{type: lora, target_parameters: [...]}'",
     "neftune_noise_alpha": OTHER,
     "label_smoothing_factor": "smoothing of preference labels is the objective's label_smoothing",
     "load_best_model_at_end": "the last weights are kept; look at metrics.jsonl and set max_steps",

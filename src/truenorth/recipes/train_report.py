@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from truenorth.recipes.train_adapters import weights_told
 from truenorth.recipes.train_evaluate import Change
 from truenorth.recipes.train_inputs import Ready
 
@@ -33,7 +34,7 @@ def card(made: Ready) -> str:
         "",
         f"{made.steps:,} steps of {s.batch} of {len(made.train.encoded):,} rows ({made.train.kind}), "
         f"learning rate {made.rate:.2g}, seed {s.seed}"
-        + (f", adapters of rank {s.lora_r}" if s.use_peft else "")
+        + (f", {weights_told(s)}" if s.use_peft else "")
         + ".",
         "",
         *(f"- {name}: {value}" for name, value in chosen.items()),

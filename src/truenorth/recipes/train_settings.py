@@ -9,6 +9,7 @@ from functools import cache, partial
 from typing import Any, Literal, get_type_hints
 
 from truenorth.base import UserError
+from truenorth.recipes.train_adapters import adapter_of, adapter_rate, read_peft
 from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS, OBJECTIVES, OFF
 from truenorth.recipes.train_objective import by_loss_type, objective_parameters, own_name
 from truenorth.recipes.train_values import read_value
@@ -37,6 +38,9 @@ class TrainSettings:
         dataset_config, dataset_train_split, dataset_test_split: of a hub dataset.
         eval_data: rows to evaluate on; or test_split_size, a share (below 1) or number of training rows held out.
         ref_model: what reference objectives compare to; by default the model before training.
+        baseline_model: of adpa: its teacher before it learned preferences.
+        sft_weight: of the imitation that stands beside coin, adpa and minillm.
+        max_new_tokens, rounds, teacher_share: of answers that adpa and minillm draw.
         sync_ref_model: the reference follows the policy (TR-DPO): every ref_model_sync_steps it becomes
             ref_model_mixup_alpha of the policy and the rest of itself.
         learning_rate: peak; None: by the model's size (see `default_rate`).
@@ -46,7 +50,8 @@ class TrainSettings:
         logging_steps: a line in metrics.jsonl each, with the mean over those steps.
         save_steps: a checkpoint to resume from each; never the result.
         eval_strategy, eval_steps: evaluate also during training.
-        lora_alpha: None: twice lora_r.
+        use_peft: adapters instead of the weights. lora_alpha: None: twice lora_r.
+        peft: another kind than plain LoRA, and its settings, under peft's names (see `train_adapters.py`).
         micro_tokens: tokens of one forward pass; memory and speed, never the result.
     """
 
@@ -59,6 +64,11 @@ class TrainSettings:
     eval_data: str = ""
     test_split_size: float = 0.0
     ref_model: str = ""
+    baseline_model: str = ""
+    sft_weight: float = 1.0
+    max_new_tokens: int = 64
+    rounds: int = 4
+    teacher_share: float = 0.2
     sync_ref_model: bool = False
     ref_model_mixup_alpha: float = 0.6
     ref_model_sync_steps: int = 512
@@ -83,6 +93,9 @@ class TrainSettings:
     lora_r: int = 16
     lora_alpha: int | None = None
     lora_target_modules: tuple[str, ...] = ("all-linear",)
+    use_dora: bool = False
+    use_rslora: bool = False
+    peft: Mapping[str, Any] = field(default_factory=dict)
     completion_only_loss: bool | None = None
     assistant_only_loss: bool = False
     max_length: int | None = None
@@ -104,10 +117,22 @@ class TrainSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """For the run's manifest: without what never changes the result."""
-        kept = asdict(self) | {"objective_settings": dict(self.objective_settings)}
+        kept = asdict(self) | {"objective_settings": dict(self.objective_settings), "peft": dict(self.peft)}
+        kept = {k: v for k, v in kept.items() if k not in LATER or v != getattr(TrainSettings, k, {})}
         return {k: v for k, v in kept.items() if k not in ("save_steps", "micro_tokens", "logging_steps")}
 
 
+# Settings that older runs do not have in their manifests.
+LATER = (
+    "peft",
+    "use_dora",
+    "use_rslora",
+    "baseline_model",
+    "sft_weight",
+    "max_new_tokens",
+    "rounds",
+    "teacher_share",
+)
 AT_LEAST: dict[str, float] = {
     "num_train_epochs": 0,
     "per_device_train_batch_size": 1,
@@ -125,6 +150,10 @@ AT_LEAST: dict[str, float] = {
     "test_split_size": 0,
     "eval_steps": 0,
     "micro_tokens": 1,
+    "sft_weight": 0,
+    "max_new_tokens": 1,
+    "rounds": 1,
+    "teacher_share": 0,
 }
 ABOVE = ("learning_rate", "num_train_epochs", "max_grad_norm", "eval_steps")
 
@@ -150,7 +179,10 @@ def settings_from(objective: str, given: Mapping[str, Any]) -> tuple[TrainSettin
     notes: list[str] = []
     for name, value in own.items():
         theirs = own_name(name, takes)
-        if name in hints() and name not in ("objective", "objective_settings"):
+        if name == "peft":
+            values["peft"] = read_peft(value)
+            values.setdefault("use_peft", True)
+        elif name in hints() and name not in ("objective", "objective_settings"):
             values[name] = read_value(name, value, hints()[name])
         elif theirs is not None:
             settings[theirs] = read_value(name, value, takes[theirs])
@@ -212,10 +244,13 @@ def _check(s: TrainSettings) -> None:
             raise UserError(
                 f"{getattr(s, name)!r}", where=f"--{name}", expected="one of " + ", ".join(allowed)
             )
+    if s.teacher_share > 1:
+        raise UserError(f"{s.teacher_share} is out of range", where="--teacher_share", expected="in [0, 1]")
     if s.sync_ref_model and (s.ref_model_sync_steps < 1 or not 0 <= s.ref_model_mixup_alpha <= 1):
         raise UserError(
             "out of range", where="--sync_ref_model", expected="steps of 1 or more, a mix in [0, 1]"
         )
+    adapter_of(s)
     if s.eval_data and (s.test_split_size or s.dataset_test_split):
         raise UserError("--eval_data and a held-out part of the data", fix="give one of them")
     if s.eval_strategy != "no" and not s.evaluates:
@@ -228,11 +263,21 @@ def _check(s: TrainSettings) -> None:
         raise UserError("eval_strategy is steps", where="--eval_strategy", fix="add --eval_steps N")
 
 
+def usual_rate(s: TrainSettings, coupling: str, parameters: int) -> float:
+    """The learning rate where none is given: that of its kind of adapters, or by the model's size."""
+    own = adapter_rate(s, imitates=_imitates(s.objective, coupling))
+    return own or default_rate(s.objective, coupling, parameters, lora=s.use_peft)
+
+
+def _imitates(objective: str, coupling: str) -> bool:
+    return objective in ("sft", "dft") or coupling in ("score", "score_pair", "token_score")
+
+
 def default_rate(objective: str, coupling: str, parameters: int, *, lora: bool) -> float:
     """A learning rate by the model's size: 2e-5 (sft, reward models) or 1e-6 (all others) at a billion parameters.
 
     It falls with the square root of the size; adapters take ten times it. At most 2e-3, and 2e-4 for preferences.
     """
-    imitates = objective in ("sft", "dft") or coupling in ("score", "score_pair", "token_score")
+    imitates = _imitates(objective, coupling)
     rate = (2e-5 if imitates else 1e-6) * (1e9 / max(1, parameters)) ** 0.5 * (10 if lora else 1)
     return min(rate, 2e-3 if imitates else 2e-4)

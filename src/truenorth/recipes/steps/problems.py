@@ -50,7 +50,8 @@ def _sums(count: int, seed: int, level: str) -> list[Row]:
     """Sums of two numbers of two digits, six in ten of them additions."""
     if level not in ("", EASY, HARD):
         raise UserError(f"level {level!r}", where="step problems", expected=f"{EASY} or {HARD}")
-    rng, rows = random.Random(seed_of("sums", seed, level)), []
+    rng = random.Random(seed_of("sums", seed, level))
+    rows: list[Row] = []
     while len(rows) < count:
         a, b, plus = rng.randint(11, 89), rng.randint(11, 89), rng.random() < 0.6
         a, b = (a, b) if plus else (max(a, b), min(a, b))
