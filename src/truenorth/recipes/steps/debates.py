@@ -23,6 +23,7 @@ def debates(
     *,
     margin: float = 0.3,
     most: int = 1,
+    support: float = 1.0,
     note: str = NOTE,
 ) -> Pairs:
     """At most `most` debates a prompt, between answers of its own; one wins where the listener's share for it is above
@@ -30,12 +31,13 @@ def debates(
 
     Args:
         listener: decides; both models must give likelihoods.
+        support: nats by which quotes must make an answer likelier; else they speak for neither.
         note: how the listener is shown a quote, with {quote} and, after it, {question}.
 
     Sources: Khan et al. 2024 (arXiv:2402.06782), Michael et al. 2023 (arXiv:2311.08702).
     """
     texts = {dialogue(row.data["prompt"]): row.data["document"] for row in pages}
-    judge = QuoteDebate(listener, debater, texts, note=note, seed=work.settings.seed)
+    judge = QuoteDebate(listener, debater, texts, note=note, support=support, seed=work.settings.seed)
     open_ = [row for row in answers if dialogue(row.data["prompt"]) in texts]
     work.count("answers to questions without a page", len(answers) - len(open_))
     found = pairs_from_comparisons(
