@@ -10,7 +10,6 @@ from truenorth.base import UserError
 from truenorth.judges._code import code_of, read_tests
 from truenorth.judges._ifeval import count_sentences, follows, variants
 from truenorth.judges._json_schema import fits
-from truenorth.judges._maths import final_answer, same_answer
 from truenorth.judges.checks.json_schema import json_schema
 from truenorth.judges.checks.matches import matches
 from truenorth.judges.checks.math_answer import math_answer
@@ -21,73 +20,6 @@ from truenorth.judges.verifiable import VerifiableJudge, ifeval_scores
 from truenorth.records import Group
 
 SHORT = Limits(wall_s=20, cpu_s=1, memory_mb=256)
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        (r"So \boxed{\frac{1}{2}} it is.", r"\frac{1}{2}"),
-        (r"First \boxed{1}, then \boxed{\{1, 2\}}.", r"\{1, 2\}"),
-        (r"\boxed{unfinished", ""),
-        ("3 + 4 = 7\n#### 1,200", "1,200"),
-        ("It is 3.\nA: 18", "18"),
-        ("The final answer is **42**.", "42"),
-        ("He has 3 boats and 4 nets.", "4"),
-        ("I cannot say.", ""),
-    ],
-)
-def test_the_final_answer_is_the_boxed_the_announced_or_the_last_number(text, answer):
-    assert final_answer(text) == answer
-
-
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
-        (r"\frac{3}{6}", "0.5"),
-        (r"\dfrac12", "1/2"),
-        ("x = 5", "5"),
-        ("50%", "50"),
-        ("$1,200.00", "1200"),
-        ("3 1/2", "7/2"),
-        (r"2\sqrt{2}", r"\sqrt{8}"),
-        ("(x+1)^2", "x^2 + 2x + 1"),
-        (r"\text{(B)}", "b"),
-        ("10 apples", "10"),
-        (r"90^\circ", "90"),
-        ("{1,2}", r"\{2, 1\}"),
-        ("1, 2", "2, 1"),
-        (r"[0, \infty)", r"[0,\infty)"),
-    ],
-)
-def test_the_same_mathematics_is_the_same_answer(a, b):
-    assert same_answer(a, b)
-    assert same_answer(b, a)
-
-
-@pytest.mark.parametrize(
-    ("a", "b"),
-    [
-        ("(1, 2)", "(2, 1)"),
-        ("[0, 1)", "[0, 1]"),
-        ("1/3", "0.33"),
-        ("x", "y"),
-        ("x + 1", "x + 2"),
-        ("", "5"),
-        ("9^9^9^9", "1"),
-        ("2", "2, 3"),
-        ("__import__('os')", "1"),
-        ("1/0", "1/0 + 1"),
-    ],
-)
-def test_other_mathematics_is_another_answer(a, b):
-    assert not same_answer(a, b)
-    assert not same_answer(b, a)
-
-
-def test_a_reference_may_be_a_worked_solution_and_an_answer_may_be_in_words():
-    assert math_answer("", "She sells 18 eggs.\nA: $18 a day", answer="9 * 2 = 18\n#### 18") == 1.0
-    assert math_answer("", "The answer is 3 or 4.", answer=4) == 0.0
-    assert math_answer("", "", answer=4) == 0.0
 
 
 @pytest.mark.parametrize(
