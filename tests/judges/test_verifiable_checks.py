@@ -9,8 +9,6 @@ import pytest
 from truenorth.base import UserError
 from truenorth.judges._code import code_of, read_tests
 from truenorth.judges._ifeval import count_sentences, follows, variants
-from truenorth.judges._json_schema import fits
-from truenorth.judges.checks.json_schema import json_schema
 from truenorth.judges.checks.matches import matches
 from truenorth.judges.checks.math_answer import math_answer
 from truenorth.judges.checks.program import program
@@ -29,45 +27,6 @@ def test_hostile_lengths_cost_little_time(text):
     start = time.perf_counter()
     math_answer("", text, answer="1")
     assert time.perf_counter() - start < 20
-
-
-SCHEMA = {
-    "type": "object",
-    "required": ["a"],
-    "properties": {"a": {"$ref": "#/$defs/even"}, "b": {"items": {"enum": ["x"]}, "uniqueItems": True}},
-    "additionalProperties": False,
-    "$defs": {"even": {"type": "integer", "multipleOf": 2, "minimum": 2}},
-}
-
-
-@pytest.mark.parametrize(
-    ("text", "score"),
-    [
-        ('{"a": 2}', 1.0),
-        ('{"a": 2.0, "b": ["x"]}', 1.0),
-        ('```json\n{"a": 4}\n```', 1.0),
-        ('{"a": 3}', 0.0),
-        ('{"a": true}', 0.0),
-        ('{"b": []}', 0.0),
-        ('{"a": 2, "b": ["x", "x"]}', 0.0),
-        ('{"a": 2, "c": 1}', 0.0),
-        ("[]", 0.0),
-        ('{"a": 2} and so on', 0.0),
-        ("NaN", 0.0),
-        ("[" * 50_000, 0.0),
-    ],
-)
-def test_json_is_held_against_its_schema(text, score):
-    assert json_schema("", text, schema=SCHEMA) == score
-
-
-def test_a_schema_that_cannot_be_kept_is_refused():
-    with pytest.raises(UserError, match="unknown keyword 'unevaluatedItems'"):
-        fits([], {"unevaluatedItems": False})
-    with pytest.raises(UserError, match="leads nowhere"):
-        fits([], {"$ref": "#/$defs/none"})
-    with pytest.raises(UserError, match="round in circles"):
-        fits([], {"$ref": "#"})
 
 
 def test_the_whole_answer_must_match():
@@ -173,10 +132,38 @@ def test_unit_tests_are_read_from_asserts_and_from_humaneval():
     assert (found.setup, found.cases, len(found.asserts)) == ("import math", [("f(1)", 2)], 1)
     checked = "def check(candidate):\n    assert candidate([1]) == (1, 2)\n\ncheck(f)"
     assert read_tests(checked, entry="f").cases == [("f([1])", (1, 2))]
+    assert read_tests("assert f(1) is True\nassert f(2) is not None").cases == [("f(1) is True", True)]
     with pytest.raises(UserError, match="no assert"):
         read_tests("x = 1")
+    with pytest.raises(UserError, match="no assert"):
+        read_tests("def test_f():\n    assert f(1) == 2")
     with pytest.raises(UserError, match="not Python"):
         read_tests("assert (")
+
+
+def test_what_happens_between_asserts_happens_in_their_order():
+    """As in HumanEval's checks with loops and variables: only what asserts is a test, and each sees its own state."""
+    told = "x = f(1)\nassert x == 2\nimport math\nassert x < math.pi\nx = f(2)\nassert x == 3\nprint(x)"
+    found = read_tests(told)
+    assert found.setup == "x = f(1)\nimport math"
+    assert found.cases == [("x", 2)]
+    assert found.asserts == ["assert x < math.pi", "x = f(2)\nassert x == 3"]
+    loop = "def check(candidate):\n    'Of f.'\n    import random\n    for i in range(3):\n"
+    loop += "        assert candidate(i) == i + 1\n"
+    found = read_tests(loop + "check(f)", entry="f")
+    assert (found.setup, found.cases) == ("import random", [])
+    assert found.asserts == ["for i in range(3):\n    assert f(i) == i + 1"]
+    code = "def f(x): return x + 1"
+    assert unit_tests("", code, tests=told) == unit_tests("", code, tests=loop, entry="f") == 1.0
+    wrong = "def f(x): return 0"
+    assert unit_tests("", wrong, tests=told, share=True) == pytest.approx(1 / 3)  # 0 is less than pi
+    assert unit_tests("", wrong, tests=loop, entry="f", share=True) == 0.0
+
+
+def test_blocks_of_code_may_be_indented_or_cut_off():
+    assert code_of("1. So:\n   ```py\n   x = 1\n   ```\n```js\ny\n```\n```\nz = 2") == "x = 1\n\nz = 2"
+    assert code_of("```js\ny\n```") == ""
+    assert code_of("x = 1") == "x = 1"
 
 
 def test_code_is_scored_by_the_tests_it_passes():
