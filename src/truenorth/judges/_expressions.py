@@ -165,6 +165,6 @@ class Reader:
 
 def factorial(value: complex) -> complex:
     n = value.real
-    if value.imag or n < 0 or n != int(n) or n > 150:
+    if value.imag or n != int(n) or n > 150:  # below 0: `math.factorial` refuses
         raise NotMaths("a factorial of no small whole number")
     return complex(math.factorial(int(n)))
