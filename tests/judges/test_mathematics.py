@@ -116,6 +116,27 @@ SAME = [
     (r"\mathrm{(C)}", "(c)"),
     ("7−2", "5"),
     ("x", "$x$"),
+    ("7–2", "5"),
+    ("3·4", "12"),
+    ("3⋅4", r"3\cdot 4"),
+    (r"3\times 4", "12"),
+    ("6÷4", r"6 \div 4"),
+    (r"6 \div 4", "1.5"),
+    ("2π", r"2\pi"),
+    (r"2\pi", "6.283185307179586"),
+    ("x ≥ 3", r"x \geq 3"),
+    (r"x \ge 3", "x >= 3"),
+    (r"x \leq 3", "x<=3"),
+    ("[0,∞)", r"[0,\infty)"),
+    ("x³", "x^3"),
+    ("x∈[0,1]", r"x \in [0, 1]"),
+    ("x∈[0,1]", "[0,1]"),
+    ("2**3", "8"),
+    (r"2\sin x", "2 sin(x)"),
+    ("5\u00a0000", "5000"),
+    ("2x+y=3", "y+2x=3"),
+    ("Paris .", "PARIS"),
+    ("(1 , 2)", "(1,2)"),
 ]
 OTHER = [
     ("cat", "act"),  # words, not products
@@ -135,6 +156,8 @@ OTHER = [
     ("2x+y=3", "2x+y=4"),
     ("x > 3", "x < 3"),
     ("x", "X"),
+    ("(1,200)", "1200"),
+    (r"(0,1)\cup(2,3)", "(0,1), (2,3)"),
     ("", "$"),
     ("1 0/0", "1"),
     ("3/0", "3"),
@@ -176,7 +199,9 @@ def test_numbers_are_exact(text, number):
     assert number_of(text) == Fraction(number)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1/2/3", "2((1)/(0))", "1/0", "3 4", "2(3)", "--3x", "1e999", "("])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1/2/3", "2((1)/(0))", "-2((1)/(0))", "1/0", "3 4", "2(3)", "--3x", "1e999", "("]
+)
 def test_other_texts_are_no_numbers(text):
     assert number_of(text) is None
 
@@ -194,6 +219,9 @@ def test_lists_are_cut_between_their_outer_commas():
     assert listed("(1, [2, 3])") == ("()", ["1", "[2, 3]"])
     assert listed("(1,2),(3,4)") == ("", ["(1,2)", "(3,4)"])
     assert listed("{7}") == ("{}", ["7"])
+    assert listed("(1 , 2)") == ("()", ["1", "2"])
+    assert listed("1±2, 3") == ("", ["1±2", "3"])
+    assert listed("(1,2") is None
     assert (listed("(7)"), listed("7"), listed("1),(2"), listed("")) == (None, None, None, None)
     assert plain(r"$ \left( \frac{1}{2} , 3 \right) $") == "( ((1)/(2)) , 3 )"
 
