@@ -36,7 +36,6 @@ from truenorth.worlds.harbour import organism
 TINY = Settings(prompts=70, held_prompts=0, samples=4, steps=2, batch=2, items=4, max_tokens=24)
 NANO = organism("nano")
 LEFT_OUT = {  # objectives without a row, and why
-    "coin": "wants every request in two wordings, which the shared data does not have",
     "prm": "judges steps, and no question of the bench is answered in steps",
     "sacpo": "wants the margin of a model that learned to be helpful alone",
 }
