@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,8 +25,10 @@ PRINCIPLES: dict[str, Principle] = {
 
 
 def principled(preset: Preset, making: Making, made: Mapping[str, Path], folder: Path) -> None:
-    """Train and save. Which principles the judge is asked under is no part of it: rows that differ in that only
-    are the same model."""
+    """Train and save; of another row, that row's judge, which is asked under other principles."""
+    if preset.of:
+        shutil.copytree(made[preset.of[0]], folder, dirs_exist_ok=True)
+        return
     settings, stock = making.settings, making.stock
     rows = [
         {"prompt": row.data["prompt"], "answers": (row.data["chosen"], row.data["rejected"])}
