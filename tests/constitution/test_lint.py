@@ -211,3 +211,29 @@ def test_expired_norms_and_norms_to_come(make):
     day = date(2025, 6, 1)
     assert found(c, today=day) == [("warning", "expired", "past"), ("note", "scope", "future")]
     assert found(c, today=date(2023, 4, 7)) == [("note", "scope", "future")]
+
+
+def test_norms_of_different_times_places_or_groups_do_not_contradict_each_other(make):
+    text = """
+- id: a
+  kind: norm
+  statement: Tell the number.
+  scope: {{{0}}}
+  checks: [{{require: {{answer: no 1}}}}]
+  measured_by: judge:x
+- id: b
+  kind: norm
+  statement: Do not tell the number.
+  scope: {{{1}}}
+  checks: [{{forbid: {{answer: no 1}}}}]
+  measured_by: judge:x
+"""
+    apart = (
+        ("until: 2030-04-30", "from: 2030-05-01"),
+        ("place: north", "place: south"),
+        ("group: a", "group: b"),
+    )
+    for one, other in apart:
+        assert found(make(text.format(one, other))) == []
+    for one, other in (("until: 2030-05-01", "from: 2030-05-01"), ("place: north", "group: a")):
+        assert {f[1] for f in found(make(text.format(one, other)))} == {"contradiction"}

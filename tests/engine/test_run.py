@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,36 @@ def test_a_step_is_made_once_and_comes_from_disk_afterwards(tmp_path):
         assert run.step("ask", {"n": 3}, never) == first == rows()
     with Run.open(tmp_path / "run", config=CONFIG) as run:
         assert run.step("ask", {"n": 3}, never) == first
+
+
+def test_steps_of_another_run_are_taken_over_with_what_they_cost_and_outlive_it(tmp_path):
+    def fill(folder: Path) -> None:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "weights.bin").write_bytes(b"1234")
+
+    with Run.open(tmp_path / "first", config=CONFIG) as run:
+        made = run.step("ask", {"n": 3}, rows)
+        run.step_files("weights", {"n": 3}, fill)
+    with Run.open(tmp_path / "second", config={"other": 1}, others=[tmp_path / "first"]) as run:
+        assert run.step("ask", {"n": 3}, never) == made
+        folder = run.step_files("weights", {"n": 3}, lambda _: never())
+        assert run.step("ask", {"n": 4}, lambda: rows(4)) != made
+        costs = run.view().costs()
+    assert costs["weights"] == View.read(tmp_path / "first").costs()["weights"]
+    shutil.rmtree(tmp_path / "first")
+    assert (folder / "inner" / "weights.bin").read_bytes() == b"1234"
+    assert View.read(tmp_path / "second").rows("ask")[:3] == made
+
+
+def test_a_damaged_step_of_another_run_is_made_here(tmp_path):
+    with Run.open(tmp_path / "first", config=CONFIG) as run:
+        run.step("ask", {"n": 3}, rows)
+    for file in (tmp_path / "first" / "steps").glob("ask-*.parquet"):
+        file.write_bytes(b"torn")
+    said: list[str] = []
+    with Run.open(tmp_path / "second", config=CONFIG, others=[tmp_path / "first"], say=said.append) as run:
+        assert run.step("ask", {"n": 3}, rows) == rows()
+    assert "damaged" in said[0]
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,22 @@ import linecache
 import math
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from truenorth.base import UserError
+from truenorth.judges._reach import reached
 from truenorth.judges.attacks import ATTACKS, falls_for
 from truenorth.judges.audit import audit, curve, self_preference
 from truenorth.judges.cached import CachedJudge, identity_of
-from truenorth.judges.endpoint import wrapped
+from truenorth.judges.compile import bind
+from truenorth.judges.critic import CriticJudge
+from truenorth.judges.endpoint import EndpointJudge, wrapped
 from truenorth.judges.logprob import Preference
 from truenorth.judges.pairwise import PairwiseJudge
-from truenorth.judges.rubric import RubricJudge
+from truenorth.judges.rubric import ChecklistJudge, RubricJudge
+from truenorth.judges.spec import VerifiableCheck
 from truenorth.models.local import LocalModel
 from truenorth.models.scripted import ScriptedModel
 from truenorth.records import Group, Judgement, prompt_text
@@ -162,6 +167,59 @@ def test_a_judge_whose_module_was_rewritten_is_another(tmp_path, monkeypatch):
         importlib.invalidate_caches()
         monkeypatch.setattr(sys, "dont_write_bytecode", True)
         made.append(identity_of(importlib.import_module("own_judge").Own()))
+    assert made[0] == made[1] != made[2]
+
+
+HOUSE = {
+    "__init__.py": "from own_house.words import wrapped\n",
+    "words.py": "from .marks import mark_for\n\ndef wrapped(text):\n    return mark_for(text) + text\n",
+    "marks.py": "def mark_for(text):\n    return 'm'\n",
+    "aside.py": "SAID = 1\n",
+    "asking.py": OWN.format(asked="Is it kind?")
+    + "\n    def asked(self):\n        from own_house import wrapped\n",
+}
+
+
+def identities(folder: Path, monkeypatch, *changes: dict[str, str]) -> list[str]:
+    """Of the judge in a package of one's own: as it is, and after each change of its files."""
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (folder / "own_house").mkdir()
+    made = []
+    for change in ({}, *changes):
+        for name, source in (HOUSE | change).items():
+            (folder / "own_house" / name).write_text(source)
+        for name in [n for n in sys.modules if "own_house" in n]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        made.append(identity_of(importlib.import_module("own_house.asking").Own()))
+    return made
+
+
+def test_a_judge_whose_helpers_were_rewritten_is_another_and_what_it_does_not_use_is_no_part_of_it(
+    tmp_path, monkeypatch
+):
+    """The judge imports `wrapped` from the package, which takes it from `words`, which uses `marks.mark_for`."""
+    marks, aside = {"marks.py": "def mark_for(text):\n    return 'n'\n"}, {"aside.py": "SAID = 2\n"}
+    plain, again, other, beside = identities(tmp_path, monkeypatch, {}, marks, aside)
+    assert plain == again == beside != other
+
+
+@pytest.mark.parametrize("kind", [PairwiseJudge, RubricJudge, ChecklistJudge, CriticJudge, EndpointJudge])
+def test_what_marks_and_wraps_answers_is_part_of_every_judge_that_asks_a_model(kind):
+    found = reached(kind.__module__)
+    assert {"truenorth.judges.endpoint", "truenorth.judges.logprob", "truenorth.records.types"} <= found
+    assert "truenorth.records.label_store" not in found
+
+
+def test_a_check_whose_file_was_rewritten_is_another(tmp_path):
+    made = []
+    for words in ("kind\t1\n", "kind\t1\n", "kind\t-1\n"):
+        (tmp_path / "moods.tsv").write_text(words)
+        check = bind(
+            "lexicon", {"path": "moods.tsv", "threshold": 0.5}, folder=tmp_path, where="here", tried=False
+        )
+        made.append(identity_of(VerifiableCheck(check, "check:lexicon")))
     assert made[0] == made[1] != made[2]
 
 

@@ -32,6 +32,7 @@ NEEDED = {
     "unit_tests": {"tests": "assert f(1) == 2"},
     "program": {"cases": [{"input": "", "output": "4"}]},
     "ifeval": {"instruction": "punctuation:no_comma"},
+    "constraint": {"kind": "numerical:words", "settings": {"least": 1}},
 }
 
 

@@ -294,6 +294,9 @@ def test_a_judge_scores_each_prompt_by_its_own_checks():
     assert both.reason == "fails check:matches, check:max_words"
     with pytest.raises(UserError, match="row 1"):
         VerifiableJudge.of_rows([{"prompt": "?"}])
+    VerifiableJudge.of_rows([{"prompt": "?", "answer": "2"}] * 2)
+    with pytest.raises(UserError, match="row 2"):
+        VerifiableJudge.of_rows([{"prompt": "?", "answer": "2"}, {"prompt": "?", "answer": "3"}])
 
 
 def test_the_four_numbers_of_ifeval_count_prompts_and_instructions():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,13 @@ from truenorth.recipes.auto import (
     candidates,
     front,
     halve,
+    steadiness,
 )
-from truenorth.recipes.auto_page import page, to_dict
+from truenorth.recipes.auto_inputs import fitting
+from truenorth.recipes.auto_page import headline, page, to_dict, told
 from truenorth.recipes.auto_scores import counts_of, entry_of
 from truenorth.recipes.plan import Have, plan
+from truenorth.recipes.plan_inputs import Inputs
 from truenorth.recipes.run_budget import OutOfBudget
 from truenorth.recipes.run_recipe import read_recipe
 from truenorth.recipes.settings import Settings
@@ -59,6 +63,66 @@ def test_half_is_kept_layer_by_layer_and_by_worth_within_a_layer():
     assert [e.name for e in best_half([D, C, B, A, LOST])] == ["a", "c"]
     assert [e.name for e in best_half([A, B, D])] == ["a", "d"]  # b is of the second layer
     assert best_half([LOST]) == []
+
+
+def test_costs_within_a_tenth_are_equal_and_nobody_is_beaten_in_a_circle():
+    dear = entry("dear", 0.1, 0.3, 0.02, 65)
+    assert front([A, dear]) == ("a", "dear")
+    assert front([A, entry("dearer", 0.1, 0.3, 0.02, 67)]) == ("a",)
+    steps = [entry(f"{cost}", 0.1, 0.3, 0.02, cost) for cost in (60, 64, 69)]
+    assert front(steps) == ("60", "64")
+
+
+def moving(name: str, **moved: dict[str, float]) -> Entry:
+    gains = {k: Paired(sum(v.values()) / len(v), 0, 0, 1, len(v), "") for k, v in moved.items() if k != "tax"}
+    tax = moved.get("tax") or {"t": 0.0}
+    share = Estimate(sum(tax.values()) / len(tax), 0.0, 1.0, len(tax))
+    return Entry(name, 0, gains, share, 10.0, 4, moved=moved | {"tax": tax})  # type: ignore[arg-type]
+
+
+def test_a_place_in_the_set_is_as_sure_as_draws_of_the_prompts_say():
+    """Two candidates that differ on one prompt of four: with other prompts the loser is equal when that prompt is not
+    drawn, which happens with probability (3/4)^4 = 0.316."""
+    even = dict.fromkeys("pqr", 0.5)
+    best, worst = moving("best", harmless=even | {"t": 1.0}), moving("worst", harmless=even | {"t": 0.0})
+    found = steadiness([best, worst], draws=20_000)
+    assert found["best"] == 1.0
+    assert found["worst"] == pytest.approx(0.75**4, abs=0.01)
+    assert steadiness([LOST]) == {}
+
+
+def test_marks_are_for_what_is_more_than_chance_in_the_whole_table():
+    """p = 0.03 alone would count; Holm doubles it, as the table has two gains."""
+    sure, unsure = (Paired(0.2, 0.01, 0.4, p, 50, "test") for p in (0.001, 0.03))
+    one = Entry("one", 0, {"harmless": sure, "honest": unsure}, Estimate(0.0, 0.0, 0.1, 9), 1.0, 9)
+    assert told(Search(((one,),), ("one",))) == {("one", "harmless"): "▲", ("one", "honest"): "▲"}
+    two = replace(one, gains={"harmless": unsure, "honest": replaced(unsure, difference=-0.2, p=0.04)})
+    search = Search(((two,),), ("one",))
+    assert told(search) == {}
+    # sd = 0.39 / (2 * 1.96) * sqrt(50) = 0.7035; n = ((1.96 + 0.84) * 0.7035 / 0.2)^2 = 97.1
+    assert "one on harmless would need about 98 prompts instead of 50" in headline(search)
+
+
+def replaced(found: Paired, **changes: float) -> Paired:
+    return found._replace(**changes)
+
+
+def test_what_the_budget_has_no_room_for_is_left_out_and_said():
+    asked = Inputs(HAVE, glance(organism("nano").model), Settings(), (), None)
+    every = candidates(["magpie", "west-of-n", "isara"], ["ipo"], HAVE)
+
+    def settings(candidate: Candidate) -> Settings:
+        return Settings(**candidate.recipe.settings)
+
+    def kept(seconds: float | None) -> list[str]:
+        return [c.name for c in fitting(every, asked, settings, 2, seconds)]
+
+    assert kept(None) == [c.name for c in every]
+    few = kept(60.0)
+    assert 0 < len(few) < len(every)
+    assert few == [c.name for c in every if c.name in few]  # in their order
+    assert "isara" not in few  # what was not measured goes before what was worth its price
+    assert len(kept(0.1)) == 1
 
 
 def named(*names: str) -> list[Candidate]:
@@ -98,22 +162,41 @@ def test_a_candidate_that_fails_is_out_and_a_spent_budget_keeps_the_rounds_befor
     assert found.rounds[0][1].failed == "too little to learn from"
 
 
-def row(which: str, score: float | None, **parts: float | None) -> Row:
-    return Row({"set": which, "score": score, "parts": parts}, Source("test"))
+def row(which: str, prompt: str, score: float | None, about: str = "", **parts: float | None) -> Row:
+    data = {"set": which, "prompt": prompt, "score": score, "parts": parts}
+    return Row(data, Source("test", principle=about))
 
 
 def test_gains_are_paired_by_prompt_and_the_tax_is_what_the_base_got_right():
     counts = {"harmless": "harmless", "honest": "honest"}
-    base = [row("drawn", 0.0, harmless=0.0, honest=None), row("drawn", 1.0, harmless=1.0, honest=0.0)]
-    new = [row("drawn", 1.0, harmless=1.0, honest=1.0), row("drawn", 1.0, harmless=1.0, honest=1.0)]
-    base += [row("greedy", s) for s in (1.0, 1.0, 0.0, None, 1.0)]
-    new += [row("greedy", s) for s in (1.0, 0.0, 1.0, 1.0, None)]
+    base = [
+        row("drawn", "p", 0.0, harmless=0.0, honest=None),
+        row("drawn", "q", 1.0, harmless=1.0, honest=0.0),
+    ]
+    new = [row("drawn", "p", 1.0, harmless=1.0, honest=1.0), row("drawn", "q", 1.0, harmless=1.0, honest=1.0)]
+    base += [row("greedy", p, s) for p, s in zip("abcde", (1.0, 1.0, 0.0, None, 1.0))]
+    new += [row("greedy", p, s) for p, s in zip("abcde", (1.0, 0.0, 1.0, 1.0, None))]
     found = entry_of("x", 0, base, new, counts, 5.0)  # type: ignore[arg-type]
     assert found.gains["harmless"].difference == 0.5  # (1 - 0 + 1 - 1) / 2
     assert found.gains["honest"].n == 1  # the base has no verdict on the first
     assert "helpful" not in found.gains
     assert found.tax is not None
     assert (found.tax.mean, found.tax.n) == (0.5, 2)  # right before and judged after: two; one was lost
+    assert found.moved == {
+        "harmless": {"p": 1.0, "q": 0.0},
+        "honest": {"q": 1.0},
+        "tax": {"a": 0.0, "b": 1.0},
+    }
+
+
+def test_a_prompt_about_a_principle_speaks_for_its_count_alone():
+    counts = {"harmless": "harmless", "private": "harmless", "honest": "honest"}
+    parts = {"harmless": 0.0, "private": 1.0, "honest": 0.0}
+    base = [row("drawn", "p", 0.0, "harmless", **parts), row("greedy", "p", 0.0, "harmless", **parts)]
+    new = [row("drawn", "p", 1.0, "harmless", **dict.fromkeys(parts, 1.0)), base[1]]
+    found = entry_of("x", 0, base, new, counts, 5.0)  # type: ignore[arg-type]
+    assert list(found.gains) == ["harmless"]
+    assert found.gains["harmless"].difference == 1.0  # not the mean with what it says of privacy
 
 
 def test_principles_count_as_help_honesty_or_harm():
@@ -141,9 +224,9 @@ def test_the_page_and_the_json_say_the_same_and_escape_what_files_say():
     assert "<script>" not in html
     assert "<b>no</b>" not in html
     assert "+30.0 (+20.0 to +40.0)" in html
-    told = json.loads(json.dumps(to_dict(search, ["a note"])))
-    assert told["front"] == ["a"]
-    assert told["rounds"][0][0]["gains"]["harmless"]["difference"] == 0.3
+    said = json.loads(json.dumps(to_dict(search, ["a note"])))
+    assert said["front"] == ["a"]
+    assert said["rounds"][0][0]["gains"]["harmless"]["difference"] == 0.3
 
 
 def test_a_plan_says_what_can_run_and_why_the_rest_cannot():
@@ -222,8 +305,12 @@ def test_a_small_search_compares_two_recipes_without_the_oracle(tmp_path: Path, 
     ]
     words += [word for setting in sizes for word in ("--set", setting)]
     assert main([*words, "--out", str(tmp_path / "auto")]) == 0
-    told = json.loads((tmp_path / "auto" / "auto.json").read_text())
-    assert [len(entries) for entries in told["rounds"]] == [2, 1]
-    assert told["front"]
-    assert told["rounds"][1][0]["prompts"] > told["rounds"][0][0]["prompts"]
+    said = json.loads((tmp_path / "auto" / "auto.json").read_text())
+    assert [len(entries) for entries in said["rounds"]] == [2, 1]
+    assert said["front"]
+    assert said["rounds"][1][0]["prompts"] > said["rounds"][0][0]["prompts"]
     assert "Recipes compared" in (tmp_path / "auto" / "auto.html").read_text()
+    bases = [p.name for p in (tmp_path / "auto" / "round-1").glob("*/steps/judged-base-*.parquet")]
+    assert len(bases) == 2
+    assert len(set(bases)) == 1  # what the base answers is the same for all candidates of a round
+    assert set(said["in_the_set"]) == set(said["front"])

@@ -351,7 +351,7 @@ def test_a_tiny_model_finds_its_way_more_often_than_chance(nano):
 def counted(prompt, i):
     """Continues sums: of eight tries from a right prefix six end right, from a wrong one none."""
     text = prompt if isinstance(prompt, str) else prompt[-1]["content"]
-    return "so 7." if "3 + 4 = 7" in text or ("= 3, " in text and i < 6) else "so 9."
+    return "so 7." if "3 + 4 = 7" in text or ("= 3," in text and i < 6) else "so 9."
 
 
 SOLUTION = Row({"prompt": "What is 1 + 2 + 4? ", "completion": "1 + 2 = 3, 3 + 4 = 8, so 8."}, Source("m"))
@@ -361,7 +361,7 @@ def test_steps_are_labelled_by_how_often_they_can_still_end_right():
     judge = VerifiableJudge.of_rows([{"prompt": SOLUTION.data["prompt"], "answer": "7"}])
     model = ScriptedModel(counted)
     [row] = rollout_labels(model, [SOLUTION], judge, n=8, separator=", ").kept
-    # from the first two steps six of eight end right (both hold "= 3, "); the solution itself does not
+    # from the first two steps six of eight end right (both hold "= 3,"); the solution itself does not
     assert row.data["completions"] == ["1 + 2 = 3, ", "3 + 4 = 8, ", "so 8."]
     assert row.data["shares"] == [0.75, 0.75, 0.0]
     assert row.data["labels"] == [True, True, False]
@@ -371,6 +371,16 @@ def test_steps_are_labelled_by_how_often_they_can_still_end_right():
     assert all(hard >= share for hard, share in zip(row.data["labels"], soft.data["labels"], strict=True))
     [one] = rollout_labels(model, [SOLUTION], judge, n=1, separator=", ").kept
     assert [float(x) for x in one.data["labels"]] == one.data["shares"]  # one try: hard and soft are the same
+
+
+def test_a_start_is_shown_without_the_space_at_its_end_and_joined_with_it():
+    """Most tokenizers give a space to the word after it; behind one left over, the model says what it never reads."""
+    judge = VerifiableJudge.of_rows([{"prompt": SOLUTION.data["prompt"], "answer": "8"}])
+    shown = []
+    model = Says(lambda text, i: shown.append(text) or " so 8.")
+    [row] = rollout_labels(model, [SOLUTION], judge, n=1, separator=", ").kept
+    assert [text[-4:] for text in shown] == ["= 3,", "= 8,"]
+    assert row.data["shares"] == [1.0, 1.0, 1.0]
 
 
 def test_a_solution_of_one_step_is_judged_as_it_is_and_an_empty_one_not_at_all():

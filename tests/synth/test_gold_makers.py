@@ -160,7 +160,6 @@ def solutions(n=60):
     return rows, truth
 
 
-@pytest.mark.xfail(reason="the bar was set before looking, and 0.885 was measured", strict=True)
 def test_steps_after_which_all_is_lost_are_told_from_good_ones(micro):
     """A29: rollouts from every step; the share of right ends by whether the step is right."""
     rows, truth = solutions()

@@ -2,6 +2,7 @@
 
 truenorth annotate runs/mine                              the page, over the run's answers
 truenorth annotate answers.jsonl --ask rate               the page, over a table of prompts and answers
+truenorth annotate queue.sqlite                           the page, over what a judge `people:queue.sqlite` asks
 truenorth annotate runs/mine --export labels.jsonl        labels for `judge card --labels` and `align --labels`
 truenorth annotate runs/mine --export votes.jsonl --as votes
 truenorth annotate runs/mine --export tasks.json --as label-studio     (or argilla), and --import back
@@ -13,6 +14,7 @@ on this machine only; with --host elsewhere a key is asked for ($TRUENORTH_KEY, 
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +31,7 @@ FOREIGN = FORMS[-2:]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("source", metavar="RUN", type=Path, help="a run directory, or a table of answers")
+    parser.add_argument("source", metavar="RUN", type=Path, help="a run, a table of answers, or a queue")
     parser.add_argument(
         "--ask", choices=("rank", "rate", "approve"), help="what is asked first (default: rank)"
     )
@@ -64,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--practice", type=int, default=0, metavar="N", help="gold tasks that everybody must pass first (0)"
     )
     parser.add_argument("--people", action="store_true", help="print how each person labels and stop")
+    parser.add_argument(
+        "--groups",
+        metavar="FILE[:COLUMN]",
+        help="with --people: who treats one group's answers otherwise (prompt, group; COLUMN: group)",
+    )
     parser.add_argument("--agreement", action="store_true", help="print how far people agree and stop")
 
 
@@ -78,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if args.agreement:
         return run_agreement(path)
     if args.people:
-        return run_people(path)
+        return run_people(args, path)
     return run_page(args, path)
 
 
@@ -93,6 +100,8 @@ def check(args: argparse.Namespace) -> None:
     for name, least in (("limit", 1), ("answers", 1), ("votes", 0), ("practice", 0)):
         if (given := getattr(args, name)) < least:
             raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
+    if args.groups and not args.people:
+        raise UserError("--groups without --people", where="--groups", fix="--people")
     if args.practice and not args.gold:
         raise UserError("there is nothing known to practise on", where="--practice", fix="--gold FILE")
     if not 0 <= args.port <= 65535:
@@ -102,13 +111,17 @@ def check(args: argparse.Namespace) -> None:
 
 
 def store_path(source: Path) -> Path:
-    """Where the labels of a run, or of a table, are kept."""
+    """Where the labels of a run, or of a table, are kept; a file of labels is its own."""
+    from truenorth.records.label_store import is_store
+
+    if is_store(source):
+        return source
     return source / "labels.sqlite" if source.is_dir() else source.with_name(f"{source.stem}.labels.sqlite")
 
 
 def run_page(args: argparse.Namespace, path: Path) -> int:
     """Serve the page until it is interrupted."""
-    from truenorth.records.label_store import LabelStore
+    from truenorth.records.label_store import LabelStore, is_store
     from truenorth.serve.access import access_for
     from truenorth.serve.annotate import annotation_app
     from truenorth.serve.gathering import gather_gold
@@ -126,6 +139,7 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
     with LabelStore(path) as store:
         ask: Ask = args.ask or ("rank" if many else "approve")
         how = {"seed": args.seed, "votes": args.votes, "practice": args.practice}
+        how["grows"] = is_store(args.source)
         desk = Desk(store, work, ask=ask, criterion=criterion, **how)
 
         def say(address: str) -> None:
@@ -151,7 +165,8 @@ def run_export(args: argparse.Namespace, path: Path) -> int:
     if form in FOREIGN:
         return export_foreign(args, path)
     with LabelStore(path, create=False) as store:
-        rows = (ROWS | {"consensus": consensus})[form](store.annotations())
+        how = {"consensus": partial(consensus, trials=store.trials(), gold=store.gold())}
+        rows = (ROWS | how)[form](store.annotations())
     if not rows:
         raise UserError(f"no {form} in the labels so far", where=str(path))
     print(f"{len(rows):,} {form} in {write_table(args.export, rows)}")
@@ -204,8 +219,12 @@ def run_import(args: argparse.Namespace, path: Path) -> int:
 
 
 def gathered(args: argparse.Namespace) -> Work:
-    from truenorth.serve.gathering import gather
+    from truenorth.records.label_store import LabelStore, is_store
+    from truenorth.serve.gathering import gather, gather_queue
 
+    if is_store(args.source):
+        with LabelStore(args.source, create=False) as store:
+            return gather_queue(store)
     how = {"steps": args.step, "principle": args.principle, "limit": args.limit, "answers": args.answers}
     return gather(args.source, seed=args.seed, **how)
 
@@ -229,16 +248,23 @@ def run_agreement(path: Path) -> int:
     return exits.OK
 
 
-def run_people(path: Path) -> int:
+def run_people(args: argparse.Namespace, path: Path) -> int:
+    """Print how each person labels, and who treats one group's answers otherwise than the others do."""
+    from truenorth.records.label_bias import groups_of, leanings
     from truenorth.records.label_people import people
     from truenorth.records.label_store import LabelStore
 
     with LabelStore(path, create=False) as store:
         found = people(store.labels(), store.gold())
-    if not found:
-        raise UserError("nobody has labelled anything", where=str(path))
-    for person in found:
-        print(person)
+        if not found:
+            raise UserError("nobody has labelled anything", where=str(path))
+        lines = [str(person) for person in found]
+        if args.groups:
+            file, _, column = args.groups.partition(":")
+            groups = groups_of(Path(file), column or "group", store.tasks(), store.answers())
+            told = [str(one) for one in leanings(store.labels(), store.gold(), groups)]
+            lines += told or ["groups: nobody said of both what others said too"]
+    print("\n".join(lines))
     return exits.OK
 
 

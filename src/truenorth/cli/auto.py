@@ -69,9 +69,11 @@ def run(args: argparse.Namespace) -> int:
 
     logging.disable_progress_bar()
     args.out = out_of(args)
-    shared, found = ground(args)
+    shared, found, left = ground(args)
+    if left:
+        print(f"no room in the budget: {', '.join(left)}", file=sys.stderr)
     search = halve(found, shared.make, rounds=args.rounds, say=_quietly if args.quiet else print)
-    page = write(search, shared.out, notes_of(shared, args))
+    page = write(search, shared.out, notes_of(shared, args, left))
     Console().print(table(search))
     print(page)
     if search.spent:

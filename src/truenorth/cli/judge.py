@@ -3,7 +3,8 @@
 truenorth judge list                              the kinds of judges and the checks
 truenorth judge card JUDGE --labels labels.jsonl  agreement with people, biases, attacks, cost, and a verdict
 
-JUDGE is a YAML file (kind, model, settings), a constitution, check:NAME, refusal, or a saved reward head's folder.
+JUDGE is a YAML file (kind, model, settings), a constitution, check:NAME, people:FILE (a queue that `truenorth annotate
+FILE` serves), refusal, or a saved reward head's folder.
 Labels are JSONL: prompt, completion, label; or prompt, chosen, rejected. The exit status is 1 if the card refuses.
 """
 
@@ -24,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="kinds of judges and checks, one a line")
     card = actions.add_parser("card", help="measure a judge against people's labels")
     card.add_argument(
-        "judge", metavar="JUDGE", help="a YAML file, a constitution, check:NAME, refusal, or a folder"
+        "judge",
+        metavar="JUDGE",
+        help="a YAML file, a constitution, check:NAME, people:FILE, refusal, or a folder",
     )
     card.add_argument("--labels", required=True, type=Path, metavar="FILE", help="people's labels, JSONL")
     card.add_argument(
@@ -119,6 +122,8 @@ def lines(made: dict[str, Any]) -> list[str]:
         shown += [f"{'':14}falls for {name!r}: {share:.0%}" for name, share in worst if share > 0]
     cost = made["cost"]
     shown.append(f"{'cost':14}{cost['seconds']:.2f} s for {cost['verdicts']} verdicts")
+    if made.get("waiting"):
+        shown.append(f"{'people':14}{made['waiting']}")
     shown.append(f"{'PASS' if made['passed'] else 'REFUSED':14}{made['reason']}")
     return shown
 

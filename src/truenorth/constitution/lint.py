@@ -79,6 +79,11 @@ def _concerns(principle: Principle, prompt: str) -> bool:
     return principle.applies_when is None or _occurs(principle.applies_when.prompt, prompt)
 
 
+def _meet(p: Principle, q: Principle) -> bool:
+    """Whether both can hold at once: norms of different times, places or groups do not."""
+    return p.scope is None or q.scope is None or p.scope.meets(q.scope)
+
+
 def _failing(principle: Principle, prompt: str, answer: str, run: RunCheck) -> list[str]:
     """Names of the principle's checks that the answer fails."""
     if not _concerns(principle, prompt):
@@ -97,7 +102,7 @@ def _examples(c: Constitution, run: RunCheck) -> Iterator[Finding]:
                 )
             for other in c.principles if example.good else ():
                 failing = _failing(other, example.prompt, example.good or "", run)
-                if failing and (other is p or other.kind != "value"):
+                if failing and (other is p or (other.kind != "value" and _meet(p, other))):
                     whose = "its own" if other is p else f"{other.id}'s"
                     what = f"example {k}: the good answer fails {whose} check {', '.join(failing)}"
                     yield Finding("error", "contradiction", p.id, what, at)
@@ -115,7 +120,8 @@ def _opposed_examples(c: Constitution) -> Iterator[Finding]:
         good |= {(_plain(e.prompt), _plain(e.good)): p.id for e in p.examples if e.good}
     for i, p in enumerate(c.principles):
         for k, e in enumerate(p.examples):
-            if e.bad and (other := good.get((_plain(e.prompt), _plain(e.bad)))):
+            other = good.get((_plain(e.prompt), _plain(e.bad))) if e.bad else None
+            if other and _meet(p, c.principle(other)):
                 what = f"example {k}: the bad answer is a good one of {other}"
                 yield Finding("error", "contradiction", p.id, what, c.line(f"principles[{i}].examples[{k}]"))
 
@@ -130,7 +136,7 @@ def _opposed_checks(c: Constitution) -> Iterator[Finding]:
     ]
     for (_, _, p, one), (j, k, q, two) in combinations(placed, 2):
         shared = set(one.patterns("answer")) & set(two.patterns("answer"))
-        if one.name == two.name or not shared or not _same_prompts(p, one, q, two):
+        if one.name == two.name or not shared or not (_meet(p, q) and _same_prompts(p, one, q, two)):
             continue
         only = one if one.name == "require" else two
         if set(only.patterns("answer")) <= shared:
@@ -154,7 +160,7 @@ def _statements(c: Constitution) -> Iterator[Finding]:
     for (i, p), (j, q) in combinations(enumerate(c.principles), 2):
         union = words[i] | words[j]
         shared = len(words[i] & words[j]) / len(union) if union else 0.0
-        if shared < OVERLAP:
+        if shared < OVERLAP or not _meet(p, q):
             continue
         at = c.line(f"principles[{j}].statement")
         if _negated(p.statement) != _negated(q.statement):

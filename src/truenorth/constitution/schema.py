@@ -69,6 +69,15 @@ class Scope(_Frozen):
             raise PydanticCustomError("scope", "a scope that ends before it starts")
         return self
 
+    def meets(self, other: Scope) -> bool:
+        """Whether there is a day, a place and a group that both hold for."""
+        days = (
+            (self.start or date.min, other.start or date.min),
+            (self.until or date.max, other.until or date.max),
+        )
+        apart = [{a, b} - {None} for a, b in ((self.place, other.place), (self.group, other.group))]
+        return max(days[0]) <= min(days[1]) and all(len(names) < 2 for names in apart)
+
     def __str__(self) -> str:
         parts = [f"from {self.start}" if self.start else "", f"until {self.until}" if self.until else ""]
         parts += [f"in {self.place}" if self.place else "", f"for {self.group}" if self.group else ""]
@@ -233,6 +242,17 @@ class Constitution(_Frozen):
         """The principle of that id. Raises KeyError."""
         found = {p.id: p for p in self.principles}
         return found[principle_id]
+
+    def on(self, day: date, *, place: str = "", group: str = "") -> Constitution:
+        """What holds on a day (and in a place, for a group): norms out of their scope are left out.
+
+        Raises:
+            ValueError: nothing holds.
+        """
+        held = tuple(p for p in self.principles if p.in_force(on=day, place=place, group=group))
+        if not held:
+            raise ValueError(f"no principle of {self.name} holds on {day}")
+        return self.model_copy(update={"principles": held})
 
     def line(self, path: str) -> int | None:
         """The line of the file where `principles[1].severity`, say, was written, or of what is around it."""

@@ -103,8 +103,14 @@ def _refuse(config: dict[str, Any], folder: Path) -> None:
         raise UserError(f"an adapter of kind {kind}", where=str(folder), expected="LORA")
     fix = "merge the adapter into its base with peft and name the result"
     start = config.get("init_lora_weights")
-    if isinstance(start, str) and start not in ("gaussian", "orthogonal", "eva"):  # the base was changed first
-        raise UserError(f"an adapter that began as {start}", where=str(folder), expected="plain LoRA", fix=fix)
+    if isinstance(start, str) and start not in (
+        "gaussian",
+        "orthogonal",
+        "eva",
+    ):  # the base was changed first
+        raise UserError(
+            f"an adapter that began as {start}", where=str(folder), expected="plain LoRA", fix=fix
+        )
     for key in ("use_dora", "lora_bias", "alora_invocation_tokens"):
         if config.get(key):
             raise UserError(f"an adapter with {key}", where=str(folder), expected="plain LoRA", fix=fix)

@@ -42,11 +42,19 @@ class Run:
     ...     folder = run.step_files("weights", {"rows": prompts}, lambda folder: train(prompts, folder))
     """
 
-    def __init__(self, path: Path, handle: int, manifest: dict[str, Any], say: Callable[[str], None]):
+    def __init__(
+        self,
+        path: Path,
+        handle: int,
+        manifest: dict[str, Any],
+        say: Callable[[str], None],
+        others: Sequence[Path] = (),
+    ):
         self.path = path
         self.manifest = manifest
         self._handle = handle
         self._say = say
+        self._others = others
         self._metrics = Journal(path / "metrics.jsonl")
         self._seen = {_identity(line) for line in self._metrics.entries}
         self._visited: list[str] = []
@@ -65,6 +73,7 @@ class Run:
         argv: Sequence[str] | None = None,
         free_mib: float = 32.0,
         say: Callable[[str], None] | None = None,
+        others: Sequence[Path] = (),
     ) -> Run:
         """Open a run directory for work: a new one, or one to go on with.
 
@@ -76,6 +85,8 @@ class Run:
             argv: the command line, for the manifest; secrets are removed. Default: this process's.
             free_mib: refuse to start with less free disk space than this, in MiB.
             say: where notices go (default: standard error).
+            others: run directories whose finished steps are taken over, cost and all, where they were made from the
+                same. Taken over means linked: deleting the other run takes nothing away.
 
         Raises:
             UserError: the directory cannot be written, is no run, is in use, or has other settings.
@@ -97,7 +108,8 @@ class Run:
             manifest["sessions"].append({"started": manifests.now(), "ended": None, "argv": words})
             manifest["status"] = "running"
             manifests.save(path / "manifest.json", manifest)
-            return cls(path, handle, manifest, say or (lambda text: print(text, file=sys.stderr, flush=True)))
+            told = say or (lambda text: print(text, file=sys.stderr, flush=True))
+            return cls(path, handle, manifest, told, others)
         except BaseException:
             lock.release(handle)
             raise
@@ -111,8 +123,8 @@ class Run:
             make: makes the rows. It must depend on `inputs` only.
         """
         step_id = self._begin(name, inputs)
-        receipt = read_receipt(self._steps, step_id)
-        if receipt and self._intact(receipt):
+        receipt = self._done(step_id)
+        if receipt:
             self._visit(step_id)
             return read_step(self._steps, receipt)
         receipt = self._work(step_id, "rows", lambda: self._write_rows(step_id, list(make())))
@@ -124,8 +136,7 @@ class Run:
         The folder that `make` gets is temporary; what must outlive a kill half-way belongs in `scratch()`.
         """
         step_id = self._begin(name, inputs)
-        receipt = read_receipt(self._steps, step_id)
-        if receipt and self._intact(receipt):
+        if self._done(step_id):
             self._visit(step_id)
         else:
             self._work(step_id, "files", lambda: self._write_folder(step_id, make))
@@ -212,9 +223,21 @@ class Run:
             raise ValueError(f"step name {name!r}: expected lower-case letters, digits, '_', '-' and '.'")
         return f"{name}-{content_hash([name, truenorth.__version__, fingerprint(inputs)], 12)}"
 
-    def _intact(self, receipt: Receipt) -> bool:
+    def _done(self, step_id: str) -> Receipt | None:
+        """The receipt of a step that is here and whole, or that another run has."""
+        here = read_receipt(self._steps, step_id)
+        if here and self._intact(here, self._steps):
+            return here
+        for other in self._others:
+            there = read_receipt(other / "steps", step_id)
+            if there and self._intact(there, other / "steps"):
+                _take_over(other / "steps", self._steps, there)
+                return there
+        return None
+
+    def _intact(self, receipt: Receipt, steps: Path) -> bool:
         """Whether the step's output is what its receipt says. A damaged one is said, and made again."""
-        path = self._steps / receipt.id
+        path = steps / receipt.id
         if receipt.kind == "files":
             intact = path.is_dir() and _folder_content(path) == receipt.content
         else:
@@ -259,6 +282,23 @@ class Run:
         if step_id not in self.manifest["steps"]:
             self.manifest["steps"].append(step_id)
             manifests.save(self.path / "manifest.json", self.manifest)
+
+
+def _take_over(there: Path, here: Path, receipt: Receipt) -> None:
+    """Link the output of another run's step (copy it across file systems), and write its receipt last."""
+    if receipt.kind == "rows":
+        write_whole(here / f"{receipt.id}.parquet", (there / f"{receipt.id}.parquet").read_bytes())
+    else:
+        with whole_folder(here / receipt.id) as folder:
+            shutil.copytree(there / receipt.id, folder, copy_function=_link, dirs_exist_ok=True)
+    write_whole(here / f"{receipt.id}.json", receipt.to_json())
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
 
 
 def _make_directory(path: Path) -> None:

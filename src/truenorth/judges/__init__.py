@@ -6,6 +6,7 @@ from truenorth.judges.card import card, card_of_scores, passes
 from truenorth.judges.classifier import ClassifierJudge
 from truenorth.judges.compile import ConstitutionJudge, compile
 from truenorth.judges.consistency import Consensus, ConsistencyJudge
+from truenorth.judges.constraints import ConstraintsJudge
 from truenorth.judges.critic import CriticJudge, ProcessJudge
 from truenorth.judges.debate import DebateJudge
 from truenorth.judges.endpoint import EndpointJudge
@@ -13,7 +14,9 @@ from truenorth.judges.logprob import LogprobJudge
 from truenorth.judges.mixture import MixtureJudge
 from truenorth.judges.pairwise import PairwiseJudge
 from truenorth.judges.panel import PanelJudge
+from truenorth.judges.people import PeopleJudge
 from truenorth.judges.protocol import Judge
+from truenorth.judges.quotes import QuoteDebate
 from truenorth.judges.reward import RewardJudge, read_labels
 from truenorth.judges.rubric import ChecklistJudge, ReferenceJudge, RubricJudge
 from truenorth.judges.rules import Rule, RulesJudge
@@ -27,6 +30,7 @@ __all__ = [
     "Consensus",
     "ConsistencyJudge",
     "ConstitutionJudge",
+    "ConstraintsJudge",
     "CriticJudge",
     "DebateJudge",
     "EndpointJudge",
@@ -35,7 +39,9 @@ __all__ = [
     "MixtureJudge",
     "PairwiseJudge",
     "PanelJudge",
+    "PeopleJudge",
     "ProcessJudge",
+    "QuoteDebate",
     "ReferenceJudge",
     "RewardJudge",
     "RubricJudge",

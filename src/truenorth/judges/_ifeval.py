@@ -14,12 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from truenorth.base import UserError
+from truenorth.judges._counting import count_sentences
 from truenorth.judges._languages import language_of
 
-ABBREVIATIONS = (
-    "mr mrs ms dr prof st sr jr vs etc inc ltd co no fig al approx dept est e.g i.e u.s a.m p.m".split()
-)
-END = re.compile(r"[.!?…。！？।]+[\"'”’)\]*_]*(?=\s|$)|\n\s*\n")
 CAPITAL_WORD = re.compile(r"[^\W_]+(?:[-'’.&][^\W_]+)*")
 CONSTRAINED = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
@@ -192,16 +189,31 @@ def follows(instruction: str, text: str, settings: Mapping[str, Any], *, loose: 
     Raises:
         UserError: unknown instruction, or settings that it does not take.
     """
-    check = CHECKERS.get(instruction)
-    if check is None:
-        expected = "one of " + ", ".join(CHECKERS)
-        raise UserError(f"unknown instruction {instruction!r}", where="ifeval", expected=expected)
-    given = {key: value for key, value in settings.items() if value is not None}
     texts = variants(text) if loose else [text]
+    return any(checked(CHECKERS, instruction, t, settings, "ifeval") for t in texts)
+
+
+def checked(
+    checkers: Mapping[str, Callable[..., bool | None]],
+    name: str,
+    text: str,
+    settings: Mapping[str, Any],
+    where: str,
+) -> bool | None:
+    """The verdict of one of `checkers`; False for an empty answer. Settings that are None are left out.
+
+    Raises:
+        UserError: no checker of that name, or settings that it does not take.
+    """
+    check = checkers.get(name)
+    if check is None:
+        expected = "one of " + ", ".join(checkers)
+        raise UserError(f"unknown instruction {name!r}", where=where, expected=expected)
+    given = {key: value for key, value in settings.items() if value is not None}
     try:
-        return any(t.strip() and check(t, **given) for t in texts)
+        return check(text, **given) if text.strip() else False
     except TypeError as error:
-        raise UserError(str(error), where=f"ifeval, {instruction}", fix="see its settings") from error
+        raise UserError(str(error), where=f"{where}, {name}", fix="see its settings") from error
 
 
 def variants(text: str) -> list[str]:
@@ -209,18 +221,3 @@ def variants(text: str) -> list[str]:
     rows = text.split("\n")
     cut = [text, *("\n".join(part).strip() for part in (rows[1:], rows[:-1], rows[1:-1]))]
     return [v for t in cut for v in (t, t.replace("*", ""))]
-
-
-def count_sentences(text: str) -> int:
-    """Sentences of a text: stretches with a word that end in a mark of ending, or in a blank line."""
-    count, start = 0, 0
-    for match in END.finditer(text):
-        before = text[start : match.start()].split()
-        last = before[-1].strip("(\"'“‘").lower() if before else ""
-        listed = len(before) == 1 and last.isdecimal()  # the number of a list, not a sentence
-        short = last in ABBREVIATIONS or (len(last) == 1 and last.isalpha())
-        if match[0][0] == "." and (listed or short) and match.end() < len(text.rstrip()):
-            continue
-        count += bool(re.search(r"\w", text[start : match.start()]))
-        start = match.end()
-    return count + bool(re.search(r"\w", text[start:]))

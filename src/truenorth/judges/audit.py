@@ -13,6 +13,7 @@ from truenorth.base import UserError, read_jsonl
 from truenorth.judges._prompts import plain_key
 from truenorth.judges.attacks import falls_for
 from truenorth.judges.card import Comparer, Label, Passed, card_of_scores, passes, position
+from truenorth.judges.people import queues_of
 from truenorth.judges.protocol import Judge
 from truenorth.records import Group
 from truenorth.stats import krippendorff, mean, rate
@@ -72,6 +73,8 @@ def audit(
 ) -> dict[str, Any]:
     """Everything on one card. Estimates have 95 % intervals, clustered by prompt.
 
+    People, alone or in a panel, are asked about the labelled answers and not about dressed-up ones or attacks.
+
     Args:
         writers: of each answer; with `own`, the judge's own model among them, self-preference is measured.
         most: answers for each of the audits of format, padding and attacks.
@@ -97,14 +100,15 @@ def audit(
     comparer = cast(Comparer, judge) if hasattr(judge, "compare") else None
     if comparer is not None:
         made["position"] = position(comparer, labels, groups)
-    if getattr(judge, "alone", True) and comparer is None:
+    people = queues_of(judge)
+    if getattr(judge, "alone", True) and comparer is None and not people:
         made["format"] = changed(judge, labels, FORMATS, most=most)
         made["padding"] = changed(judge, labels, {"padding": lambda a: f"{a} {PADDING}"}, most=most)[
             "padding"
         ]
     if own and own in writers:
         made["self_preference"] = self_preference(first, labels, writers, own)
-    if attacked and (comparer is None or hasattr(judge, "judge")):
+    if attacked and not people and (comparer is None or hasattr(judge, "judge")):
         fallen = falls_for(judge, labels, comparer=comparer, threshold=threshold, most=most)
         made["attacks"] = {**fallen._asdict(), "rate": fallen.rate}
     made["cost"] = {
@@ -114,6 +118,8 @@ def audit(
     }
     if (asker := getattr(judge, "asker", None)) is not None:
         made["cost"] |= {"requests": asker.counts["requests"], "counts": dict(asker.counts)}
+    if people:
+        made["waiting"] = "; ".join(filter(None, (queue.waiting for queue in people)))
     verdict = verdict_of(made)
     made["passed"], made["reason"] = verdict.ok, verdict.reason
     return made

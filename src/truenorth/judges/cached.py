@@ -1,8 +1,9 @@
 """A judge that remembers its verdicts by who judged, how it asked, and what: a swapped judge reuses nothing.
 
-What identifies a judge is read from the judge itself: its kind and settings, the words of its prompts, and its
-model: a local one by the bytes of its weights and its tokenizer's template, an endpoint by address, name and
-settings.
+What identifies a judge is read from the judge itself: its kind and settings, all code of its own package that it
+can reach (the words of its prompts, how they are put together and how replies are read), the files that its checks
+name, and its model: a local one by the bytes of its weights and its tokenizer's template, an endpoint by address,
+name and settings.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, ClassVar
 
 from truenorth.base import UserError, content_hash
 from truenorth.judges._prompts import plain_key
+from truenorth.judges._reach import code_of
 from truenorth.judges.protocol import Judge
 from truenorth.models.reply_cache import ReplyCache
 from truenorth.records import Group, Judgement
@@ -95,15 +97,16 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(given := getattr(value, "identity", None), str):
         return {"identity": given}
     if isinstance(value, Path):
-        return str(value)
+        return _file(value)
     if isinstance(value, Mapping):
         return [[str(k), _plain(v, f"{where}.{k}")] for k, v in value.items()]
     if isinstance(value, (set, frozenset)):
         return sorted(json.dumps(_plain(v, where)) for v in value)
     if isinstance(value, partial):
-        return [_plain(value.func, where), _plain(value.args, where), _plain(value.keywords, where)]
+        parts = [_plain(part, where) for part in (value.func, value.args, value.keywords)]
+        return [*parts, _files_of(value.keywords)]
     if inspect.isfunction(value):
-        return [value.__module__, value.__qualname__, _source(value)]
+        return [value.__module__, value.__qualname__, _source(value), code_of(value.__module__)]
     if hasattr(value, "module") and hasattr(value, "tokenizer"):
         return ["local", weights_hash(value.module), str(getattr(value.tokenizer, "chat_template", ""))]
     if hasattr(value, "base_url") and hasattr(value, "model"):
@@ -114,20 +117,30 @@ def _plain(value: Any, where: str) -> Any:
         )
     if is_dataclass(value) and not isinstance(value, type):
         own = [[f.name, _plain(getattr(value, f.name), f"{where}.{f.name}")] for f in fields(value) if f.init]
-        return [type(value).__module__, type(value).__qualname__, prompts_of(type(value)), own]
+        return [type(value).__module__, type(value).__qualname__, _code_of_kind(type(value)), own]
     if isinstance(value, (list, tuple)):
         return [_plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
     what = f"{where}: a {type(value).__name__} has no content to compare"
     raise UserError(what, where="cached judge", fix="give it an attribute `identity` that says what it is")
 
 
-def prompts_of(kind: type) -> str:
-    """A hash of the module that defines a judge: its prompts and how it reads replies."""
-    module = inspect.getmodule(kind)
-    try:
-        return content_hash(inspect.getsource(module)) if module is not None else ""
-    except OSError:  # defined where there is no file, such as at a prompt
-        return ""
+def _code_of_kind(kind: type) -> list[str]:
+    """Of a class and of those that it inherits from: its prompts, and how it reads replies."""
+    return [code_of(base.__module__) for base in kind.__mro__ if base is not object]
+
+
+def _file(path: Path) -> list[str]:
+    """A path, and what stands there: a rewritten file is another one."""
+    return [str(path), hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""]
+
+
+def _files_of(settings: Mapping[str, Any]) -> list[list[str]]:
+    """The files that a check's settings name, in the folder that it was given."""
+    folder = settings.get("folder")
+    if folder is None:
+        return []
+    named = [Path(folder, v) for k, v in settings.items() if k != "folder" and isinstance(v, str) and v]
+    return [_file(path) for path in named if path.is_file()]
 
 
 def weights_hash(module: Any) -> str:

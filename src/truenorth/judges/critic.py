@@ -155,21 +155,7 @@ class ProcessJudge:
         """A judgement per completion; `parts` has every step's. A step without a verdict leaves no answer."""
         rows = [(g.prompt, c) for g in groups for c in g.completions]
         found = iter(self.steps([p for p, _ in rows], [c for _, c in rows]))
-        return [[self._judgement(next(found)) for _ in g.completions] for g in groups]
-
-    def _judgement(self, steps: Steps) -> Judgement:
-        parts = tuple(Judgement(s, self.name, raw=t) for t, s in zip(steps.texts, steps.scores))
-        known = [s for s in steps.scores if s is not None]
-        if not known or len(known) < len(steps.scores):
-            return Judgement(
-                None, self.name, reason="a step has no verdict" if parts else "no steps", parts=parts
-            )
-        product = 1.0
-        for s in known:
-            product *= s
-        over = {"lowest": min(known), "product": product, "last": known[-1], "mean": sum(known) / len(known)}
-        worst = steps.texts[known.index(min(known))]
-        return Judgement(over[self.over], self.name, reason=f"weakest step: {worst[:80]}", parts=parts)
+        return [[over_steps(next(found), self.over, self.name) for _ in g.completions] for g in groups]
 
     def _request(self, prompt: Prompt, steps: Sequence[str]) -> list[Message]:
         parts = {"CONVERSATION": dialogue(prompt)}
@@ -179,3 +165,17 @@ class ProcessJudge:
         )  # of the conversation alone: the steps before are shared as they stand
         told = f"{TELL.format(mark=mark)}\n{wrapped(mark, parts)}\n"
         return [{"role": "user", "content": told + GOOD_STEP.replace("STEP", f"STEP {len(steps)}", 1)}]
+
+
+def over_steps(steps: Steps, over: Over, name: str) -> Judgement:
+    """An answer's judgement from those of its steps; none where a step has no verdict."""
+    parts = tuple(Judgement(s, name, raw=t) for t, s in zip(steps.texts, steps.scores))
+    known = [s for s in steps.scores if s is not None]
+    if not known or len(known) < len(steps.scores):
+        return Judgement(None, name, reason="a step has no verdict" if parts else "no steps", parts=parts)
+    product = 1.0
+    for s in known:
+        product *= s
+    score = {"lowest": min(known), "product": product, "last": known[-1], "mean": sum(known) / len(known)}
+    worst = steps.texts[known.index(min(known))]
+    return Judgement(score[over], name, reason=f"weakest step: {worst[:80]}", parts=parts)

@@ -170,10 +170,14 @@ def verified(text: str, source: str) -> str:
     >>> verified("He said <quote>the  Mill</quote>.", "Near the mill.")
     'He said "the  Mill" (found).'
     """
-    known = " ".join(source.lower().split())
 
     def mark(match: re.Match[str]) -> str:
-        quoted = " ".join(match[1].lower().split())
-        return f'"{match[1]}" ({"found" if quoted and quoted in known else "not found"})'
+        return f'"{match[1]}" ({"found" if stands_in(match[1], source) else "not found"})'
 
     return QUOTE.sub(mark, text)
+
+
+def stands_in(quote: str, source: str) -> bool:
+    """Are the quote's words in the source as they stand? Case and the spaces between words do not matter."""
+    quoted = " ".join(quote.lower().split())
+    return bool(quoted) and quoted in " ".join(source.lower().split())

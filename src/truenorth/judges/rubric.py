@@ -129,7 +129,10 @@ class ChecklistJudge:
         return each(self.name, groups, asked, self.asker, options, self._made)
 
     def _made(self, answers: Sequence[Answer]) -> Judgement:
-        parts = tuple(self._part(q, w, a) for (q, w), a in zip(self.questions.items(), answers))
+        parts = tuple(
+            yes_or_no(a, name=self.name, question=q, good=w > 0, hard=self.hard)
+            for (q, w), a in zip(self.questions.items(), answers)
+        )
         scored = [(p.score, abs(w)) for p, w in zip(parts, self.questions.values()) if p.score is not None]
         if not scored:
             return Judgement(None, self.name, self.principle, "no question was answered", parts=parts)
@@ -137,14 +140,18 @@ class ChecklistJudge:
         failed = [p.reason for p in parts if p.score is not None and p.score < 0.5]
         return Judgement(score, self.name, self.principle, "; ".join(failed), parts=parts)
 
-    def _part(self, question: str, weight: float, answer: Answer) -> Judgement:
-        if answer.shares is None or answer.choice == "N/A":
-            return Judgement(None, self.name, reason=answer.failure or "does not apply", raw=answer.raw)
-        yes, no = answer.shares["Yes"], answer.shares["No"]
-        if yes + no == 0:
-            return Judgement(None, self.name, reason="does not apply", raw=answer.raw)
-        share = float(yes > no) if self.hard else yes / (yes + no)
-        return Judgement(share if weight > 0 else 1 - share, self.name, reason=question, raw=answer.raw)
+
+def yes_or_no(
+    answer: Answer, *, name: str, question: str, good: bool = True, hard: bool = False
+) -> Judgement:
+    """The verdict of one question: its probability of yes (of no, where that is `good`), or 1 and 0 if `hard`."""
+    if answer.shares is None or answer.choice == "N/A":
+        return Judgement(None, name, reason=answer.failure or "does not apply", raw=answer.raw)
+    yes, no = answer.shares["Yes"], answer.shares["No"]
+    if yes + no == 0:
+        return Judgement(None, name, reason="does not apply", raw=answer.raw)
+    share = float(yes > no) if hard else yes / (yes + no)
+    return Judgement(share if good else 1 - share, name, reason=question, raw=answer.raw)
 
 
 @dataclass(frozen=True)

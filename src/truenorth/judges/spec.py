@@ -4,7 +4,8 @@
     model: runs/mine/model            # a transformers folder or hub id; or {url: ..., model: ...} for an endpoint
     criterion: Is the answer kind and to the point?
 
-A name instead of a file: a constitution (its checks judge), `check:NAME`, or a folder of a saved reward head.
+A name instead of a file: a constitution (its checks judge), `check:NAME`, `people:FILE` (a queue for people), or a
+folder of a saved reward head.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from typing import Any
 
 from truenorth.base import UserError, names
 from truenorth.base.lines import read_yaml
+from truenorth.judges.cfbench import read_items
 from truenorth.judges.compile import bind, compile
+from truenorth.judges.constraints import ConstraintsJudge
 from truenorth.judges.critic import CriticJudge, ProcessJudge
 from truenorth.judges.logprob import LogprobJudge
 from truenorth.judges.mixture import MixtureJudge
 from truenorth.judges.pairwise import PairwiseJudge
 from truenorth.judges.panel import PanelJudge
+from truenorth.judges.people import PeopleJudge, people_judge
 from truenorth.judges.protocol import Judge
 from truenorth.judges.refusal import RefusalJudge
 from truenorth.judges.reward import RewardJudge
@@ -51,9 +55,11 @@ KINDS = {
     "panel": "several judges: mean, majority, or weighted by reliability",
     "mixture": "several models review an answer, another decides",
     "verifiable": "checks that come with each prompt: mathematics, code, schemas, IFEval",
+    "constraints": "constraints of all kinds that come with each prompt (CFBench), by code and by a checklist",
     "classifier": "words, fitted on labelled sentences",
     "refusal": "full refusal, partial refusal or compliance, fitted on labels or by opening words",
     "reward": "a saved reward head, or a sequence classifier",
+    "people": "people, on the page of `truenorth annotate`",
     "constitution": "a constitution's checks",
     "check": "one check by name",
 }
@@ -80,6 +86,8 @@ def open_judge(spec: str | Mapping[str, Any], *, folder: str | Path = ".") -> Ju
             return of_mapping(dict(value), path.parent)
     if spec.startswith("check:"):
         return of_mapping({"kind": "check", "name": spec.partition(":")[2]}, path.parent)
+    if spec.startswith("people:"):
+        return people_judge(spec.partition(":")[2], folder=folder)
     if path.is_dir():
         return of_mapping({"kind": "reward", "path": spec}, Path())
     if spec == "refusal":
@@ -165,6 +173,14 @@ def _verifiable(spec: dict[str, Any], folder: Path, where: str) -> Judge:
     return VerifiableJudge.of_rows(rows, folder=str(folder), **spec)
 
 
+def _constraints(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    if "items" not in spec:
+        raise UserError("setting items is missing", where=where, expected="a JSON or JSONL file")
+    items = read_items(folder / spec.pop("items"))
+    model = open_model(spec.pop("model"), where) if spec.get("model") is not None else None
+    return _settled(ConstraintsJudge, {"items": items, "model": model, "folder": str(folder), **spec}, where)
+
+
 def _refusal(spec: dict[str, Any], folder: Path, where: str) -> Judge:
     return RefusalJudge.load(folder / spec["path"]) if spec.get("path") else RefusalJudge.by_words()
 
@@ -172,6 +188,12 @@ def _refusal(spec: dict[str, Any], folder: Path, where: str) -> Judge:
 def _check(spec: dict[str, Any], folder: Path, where: str) -> Judge:
     name = spec.pop("name", "")
     return VerifiableCheck(bind(name, spec, folder=folder, where=where), f"check:{name}")
+
+
+def _people(spec: dict[str, Any], folder: Path, where: str) -> Judge:
+    if not isinstance(file := spec.pop("store", None), str):
+        raise UserError("setting store is missing", where=where, expected="the file of the queue")
+    return _settled(PeopleJudge, {"store": folder / file, **spec}, where)
 
 
 def _settled(kind: Any, spec: dict[str, Any], where: str) -> Judge:
@@ -192,7 +214,9 @@ MAKERS: dict[str, Callable[[dict[str, Any], Path, str], Judge]] = {
     "panel": _panel,
     "mixture": _mixture,
     "verifiable": _verifiable,
+    "constraints": _constraints,
     "refusal": _refusal,
+    "people": _people,
     "check": _check,
     "constitution": _constitution,
     "classifier": lambda spec, folder, where: TextClassifierJudge.load(

@@ -27,6 +27,9 @@ class VerifiableJudge:
     Args:
         rows: (prompt, its checks). `of_rows` reads them from a table.
         workers: answers checked at a time; more than one helps only checks that run code.
+
+    Raises:
+        UserError: one prompt with two lists of checks, or a check or setting that does not exist.
     """
 
     rows: Sequence[tuple[Prompt, Checks]]
@@ -39,11 +42,18 @@ class VerifiableJudge:
     def __post_init__(self) -> None:
         base = Path(self.folder)
         ready: dict[str, list[Check]] = {}
+        given_to: dict[str, Checks] = {}
         seen: set[str] = set()  # a check is tried with the settings of its first row: one may run code
         for number, (prompt, checks) in enumerate(self.rows, start=1):
+            key = plain_key(prompt)
+            if given_to.setdefault(key, checks) != checks:
+                fix = "leave one out, or give each a judge of its own"
+                raise UserError(
+                    "an earlier prompt is the same, with other checks", where=f"row {number}", fix=fix
+                )
             named = [(name, given) for check in checks for name, given in check.items()]
             where = f"row {number}, check "
-            ready[plain_key(prompt)] = [
+            ready[key] = [
                 bind(n, g or {}, folder=base, where=where + n, tried=n not in seen) for n, g in named
             ]
             seen |= {n for n, _ in named}

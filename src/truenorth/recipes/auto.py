@@ -2,7 +2,7 @@
 
 Every round runs the candidates that are left at twice the size, and keeps the better half. What is left in the end is
 compared on five counts at once (helpful, honest, harmless, tax, cost): those that no other beats on all of them are
-the answer, with intervals, for a person to choose from.
+the answer, with intervals and with how often chance would have it otherwise, for a person to choose from.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from truenorth.base import UserError
 from truenorth.recipes.run_budget import OutOfBudget
@@ -20,6 +23,7 @@ from truenorth.stats import Estimate, Paired
 
 Count = Literal["helpful", "honest", "harmless"]
 COUNTS: tuple[Count, ...] = ("helpful", "honest", "harmless")
+SLACK = 1.1  # costs within a tenth of each other are equal: they vary by as much from run to run
 
 
 class Candidate(NamedTuple):
@@ -50,6 +54,7 @@ class Entry:
         cpu_s: CPU seconds of making it at this round's size.
         prompts: that judged.
         failed: why there is nothing.
+        moved: count, or "tax" -> prompt -> what its gain or tax is the mean of.
     """
 
     name: str
@@ -59,12 +64,13 @@ class Entry:
     cpu_s: float = 0.0
     prompts: int = 0
     failed: str = ""
+    moved: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def counts(self) -> tuple[float, ...]:
-        """Higher is better: gains, then the tax and the cost with a minus."""
+        """Higher is better: gains, then the tax with a minus."""
         assert self.tax is not None
-        return (*(g.difference for g in self.gains.values()), -self.tax.mean, -self.cpu_s)
+        return (*(g.difference for g in self.gains.values()), -self.tax.mean)
 
     @property
     def worth(self) -> float:
@@ -74,11 +80,13 @@ class Entry:
 
 
 class Search(NamedTuple):
-    """All rounds. `front`: names of the Pareto set of the last round; `spent`: why it ended early, or ""."""
+    """All rounds. `front`: names of the Pareto set of the last round; `spent`: why it ended early, or ""; `steady`:
+    name -> share of draws of the prompts in which it is in the set."""
 
     rounds: tuple[tuple[Entry, ...], ...]
     front: tuple[str, ...]
     spent: str = ""
+    steady: Mapping[str, float] = {}
 
     @property
     def last(self) -> tuple[Entry, ...]:
@@ -143,13 +151,19 @@ def halve(
         except OutOfBudget as spent:
             if not told and entries:
                 told.append(tuple(entries))
-            return Search(tuple(told), front(told[-1]) if told else (), str(spent))
+            return searched(told, str(spent))
         told.append(tuple(entries))
         kept = best_half(entries) if number + 1 < rounds else entries
         left = [c for c in left if c.name in {entry.name for entry in kept}]
         if not left:
             break
-    return Search(tuple(told), front(told[-1]))
+    return searched(told)
+
+
+def searched(rounds: Sequence[Sequence[Entry]], spent: str = "") -> Search:
+    """What the rounds come to."""
+    last = rounds[-1] if rounds else ()
+    return Search(tuple(tuple(entries) for entries in rounds), front(last), spent, steadiness(last))
 
 
 def _made(candidate: Candidate, number: int, make: Make) -> Entry:
@@ -173,14 +187,50 @@ def best_half(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def front(entries: Sequence[Entry]) -> tuple[str, ...]:
-    """Names of those that no other is at least as good as on every count and better on one."""
+    """Names of those that no other beats."""
     known = [entry for entry in entries if not entry.failed]
-    return tuple(one.name for one in known if not any(dominates(other.counts, one.counts) for other in known))
+    if not known:
+        return ()
+    beaten_E = beaten(np.array([[e.counts for e in known]]), np.array([e.cpu_s for e in known]))[0]
+    return tuple(entry.name for entry, lost in zip(known, beaten_E, strict=True) if not lost)
 
 
-def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+def steadiness(entries: Sequence[Entry], *, draws: int = 1000, seed: int = 0) -> dict[str, float]:
+    """How often each is in the front when the prompts that judged are drawn again, the same for all candidates.
+
+    A bootstrap over prompts (Efron 1979): the front of one set of prompts depends on chance, and this says how much.
     """
-    >>> dominates((1, 2), (1, 1)), dominates((1, 2), (2, 1)), dominates((1, 1), (1, 1))
-    (True, False, False)
+    known = [entry for entry in entries if not entry.failed and entry.moved]
+    prompts = sorted({key for entry in known for values in entry.moved.values() for key in values})
+    if not prompts:
+        return {}
+    names = list(dict.fromkeys(name for entry in known for name in entry.moved))
+    rng = np.random.default_rng(seed)
+    weight_BP = rng.multinomial(len(prompts), np.full(len(prompts), 1 / len(prompts)), size=draws)
+    value_ECP = np.array(
+        [[[e.moved.get(n, {}).get(p, np.nan) for p in prompts] for n in names] for e in known]
+    )
+    known_ECP = ~np.isnan(value_ECP)
+    total_BEC = np.einsum("bp,ecp->bec", weight_BP, np.where(known_ECP, value_ECP, 0.0))
+    mean_BEC = total_BEC / np.maximum(1, np.einsum("bp,ecp->bec", weight_BP, known_ECP))
+    sign_C = np.array([-1.0 if name == "tax" else 1.0 for name in names])
+    in_E = 1 - beaten(mean_BEC * sign_C, np.array([e.cpu_s for e in known])).mean(axis=0)
+    return {entry.name: float(share) for entry, share in zip(known, in_E, strict=True)}
+
+
+def beaten(count_BEC: np.ndarray, cost_E: np.ndarray) -> NDArray[np.bool_]:
+    """Whether another candidate is at least as good on every count and on the cost, and better on one. `[B, E]`.
+
+    Args:
+        count_BEC: B times the counts of E candidates; higher is better.
+        cost_E: lower is better, and what is within `SLACK` is equal.
+
+    >>> beaten(np.array([[[1, 1], [1, 2], [2, 1]]]), np.array([10.0, 10.5, 30.0])).tolist()
+    [[True, False, False]]
     """
-    return all(x >= y for x, y in zip(a, b, strict=True)) and any(x > y for x, y in zip(a, b, strict=True))
+    mine, theirs = count_BEC[:, :, None, :], count_BEC[:, None, :, :]
+    cheaper_EE = cost_E[None, :] * SLACK < cost_E[:, None]  # [mine, theirs]
+    dearer_EE = cost_E[None, :] > SLACK * cost_E[:, None]
+    as_good = (theirs >= mine).all(-1) & ~dearer_EE
+    better = (theirs > mine).any(-1) | cheaper_EE
+    return np.asarray((as_good & better).any(axis=-1))

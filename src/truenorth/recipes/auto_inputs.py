@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.recipes.auto import Candidate, candidates
-from truenorth.recipes.auto_run import FEWEST, Ground, held_by_file, held_by_organism
+from truenorth.recipes.auto_run import Ground, held_by_file, held_by_organism, sized
 from truenorth.recipes.harbour import harbour_job
 from truenorth.recipes.job import Job
 from truenorth.recipes.overrides import with_overrides
 from truenorth.recipes.own_inputs import Own, ready
 from truenorth.recipes.own_model import own_job
-from truenorth.recipes.plan import SPARE, scaled
+from truenorth.recipes.plan import SPARE, proposal, rank
 from truenorth.recipes.plan_inputs import Inputs, inputs
 from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.run_forecast import cost
@@ -25,21 +25,20 @@ from truenorth.worlds.harbour import organism
 SMALLEST = 0.05  # share of the full size below which a search says nothing
 
 
-def ground(args: Any) -> tuple[Ground, list[Candidate]]:
-    """The candidates, and what they are run on.
+def ground(args: Any) -> tuple[Ground, list[Candidate], list[str]]:
+    """The candidates, what they are run on, and the names of those that the budget has no room for.
 
     Raises:
         UserError: whatever is wrong with the options.
     """
     asked = inputs(args)
-    found = candidates(args.recipes or recipe_names(), args.objectives, asked.have)
+    every = candidates(args.recipes or recipe_names(), args.objectives, asked.have)
     budget = Budget.parse(args.budget) if args.budget else Budget()
-    if args.model:
-        job, settings, held = _own(args)
-    else:
-        job, settings, held = _organism(args)
+    job, settings, held = _own(args) if args.model else _organism(args)
+    found = fitting(every, asked, settings, args.rounds, budget.seconds)
     shares = rounds_of(found, asked, settings, args.rounds, budget.seconds)
-    return Ground(args.out, job, settings, held, shares, budget, args.quiet), found
+    left = [candidate.name for candidate in every if candidate not in found]
+    return Ground(args.out, job, settings, held, args.held, shares, budget, args.quiet), found, left
 
 
 def _organism(args: Any) -> tuple[Any, Any, Any]:
@@ -49,7 +48,7 @@ def _organism(args: Any) -> tuple[Any, Any, Any]:
         words = [f"{k}={v}" for k, v in candidate.recipe.settings.items()]
         return with_overrides(Settings(seed=args.seed), [*words, *args.set])
 
-    return partial(harbour_job, home), settings, partial(held_by_organism, each=args.held)
+    return partial(harbour_job, home), settings, held_by_organism
 
 
 def _own(args: Any) -> tuple[Any, Any, Any]:
@@ -66,7 +65,28 @@ def _own(args: Any) -> tuple[Any, Any, Any]:
         split = made.split._replace(train=made.split.train[: settings.prompts])
         return own_job(replace(made, split=split, settings=settings))
 
-    return job, lambda candidate: made.settings, partial(held_by_file, made, each=args.held)
+    return job, lambda candidate: made.settings, partial(held_by_file, made)
+
+
+def fitting(
+    found: Sequence[Candidate], asked: Inputs, settings: Any, rounds: int, seconds: float | None
+) -> list[Candidate]:
+    """The candidates for which the budget has room at sizes that show an effect; of too many those stay that
+    `truenorth plan` would rank first. One stays in any case."""
+
+    def place(candidate: Candidate) -> tuple[Any, ...]:
+        told = proposal(candidate.recipe, asked.have, asked.look, settings(candidate), None, 1)
+        return (*rank(told), bool(candidate.objective))
+
+    ranked = sorted(found, key=place)
+    least = _doubling(SMALLEST, rounds)
+    while (
+        seconds is not None
+        and len(ranked) > 1
+        and _forecast(ranked, asked, settings, least) > SPARE * seconds
+    ):
+        ranked.pop()
+    return [candidate for candidate in found if candidate in ranked]
 
 
 def rounds_of(
@@ -91,15 +111,7 @@ def _forecast(found: Sequence[Candidate], asked: Inputs, settings: Any, shares: 
     """CPU seconds of the whole search; every candidate counts as a mean one."""
     total, left = 0.0, len(found)
     for share in shares:
-        each = [
-            cost(
-                c.steps(),
-                scaled(settings(c), share, prompts=FEWEST[0], steps=FEWEST[1]),
-                asked.look,
-                questions=400,
-            ).cpu_s
-            for c in found
-        ]
+        each = [cost(c.steps(), sized(settings(c), share), asked.look, questions=400).cpu_s for c in found]
         total += left * sum(each) / len(each)
         left = (left + 1) // 2
     return total
@@ -109,15 +121,17 @@ def out_of(args: Any) -> Path:
     return args.out or Path("runs") / "auto"
 
 
-def notes_of(shared: Ground, args: Any) -> list[str]:
+def notes_of(shared: Ground, args: Any, left: Sequence[str]) -> list[str]:
     """What a reader must know of the numbers."""
     sizes = ", ".join(f"{100 * share:.0f}%" for share in shared.shares)
     told = [
         f"Rounds at {sizes} of the recipes' sizes, one seed ({args.seed}). Intervals are over prompts, not over seeds."
     ]
+    if left:
+        told.append(f"No room in the budget: {', '.join(left)}.")
     if not args.model:
         told.append(
-            "Judged by the constitution's judge on prompts that the model asked itself with another seed; it also "
-            "trained the recipes that use it. The oracle had no part in the search."
+            "Judged by the constitution's judge on prompts that the model wrote about each principle, with another "
+            "seed; it also trained the recipes that use it. The oracle had no part in the search."
         )
     return told

@@ -16,7 +16,7 @@ from rich.table import Table
 from truenorth.base import write_json, write_text
 from truenorth.recipes.auto import COUNTS, Entry, Search
 from truenorth.report.words import shown
-from truenorth.stats import Estimate, Paired
+from truenorth.stats import Estimate, Paired, holm, needed_n_mean
 
 NONE = "–"
 
@@ -25,11 +25,11 @@ def points(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
-def gain(found: Paired | None) -> str:
-    """ "+12.0 (+8.1 to +16.0)" points; a dash where no prompt was about it."""
+def gain(found: Paired | None, told: str = "") -> str:
+    """ "▲ +12.0 (+8.1 to +16.0)" points; a dash where no prompt was about it."""
     if found is None:
         return NONE
-    return f"{points(found.difference)} ({points(found.low)} to {points(found.high)})"
+    return f"{told} {points(found.difference)} ({points(found.low)} to {points(found.high)})".lstrip()
 
 
 def share(found: Estimate | None) -> str:
@@ -38,12 +38,27 @@ def share(found: Estimate | None) -> str:
     return f"{100 * found.mean:.1f} ({100 * found.low:.1f} to {100 * found.high:.1f})"
 
 
-def cells(entry: Entry) -> list[str]:
-    """Gains, tax and cost of an entry, in words."""
-    return [*(gain(entry.gains.get(c)) for c in COUNTS), share(entry.tax), f"{entry.cpu_s:,.0f}"]
+def cells(entry: Entry, search: Search) -> list[str]:
+    """Gains, tax and cost of an entry, and how sure its place in the set is, in words."""
+    known, often = told(search), search.steady.get(entry.name)
+    gains = [gain(entry.gains.get(c), known.get((entry.name, c), "")) for c in COUNTS]
+    sure = NONE if often is None or entry.round + 1 < len(search.rounds) else f"{100 * often:.0f}%"
+    return [*gains, share(entry.tax), f"{entry.cpu_s:,.0f}", sure]
 
 
-COLUMNS = (*COUNTS, "tax", "CPU s")
+def told(search: Search) -> dict[tuple[str, str], str]:
+    """(recipe, count) -> "▲" or "▼", where the gain is more than chance: Holm's correction over the whole table."""
+    gains = [(e.name, c, found) for e in ordered(search) for c, found in e.gains.items()]
+    adjusted = holm([found.p for *_, found in gains])
+    return {
+        (name, count): "▲" if found.difference > 0 else "▼"
+        for (name, count, found), p in zip(gains, adjusted, strict=True)
+        if p < CHANCE
+    }
+
+
+COLUMNS = (*COUNTS, "tax", "CPU s", "in the set")
+CHANCE = 0.05
 
 
 def table(search: Search) -> Table:
@@ -55,7 +70,7 @@ def table(search: Search) -> Table:
         if entry.failed:
             made.add_row("", entry.name, shown(entry.failed, 120))
         else:
-            made.add_row("*" if entry.name in search.front else "", entry.name, *cells(entry))
+            made.add_row("*" if entry.name in search.front else "", entry.name, *cells(entry, search))
     return made
 
 
@@ -74,13 +89,27 @@ def ordered(search: Search) -> list[Entry]:
 def headline(search: Search) -> str:
     if not search.front:
         return "No candidate could be compared"
+    if not told(search):
+        return f"Nothing can be told from the base yet: {more(search)}"
     return f"None of the others beats these on every count: {', '.join(search.front)}"
+
+
+def more(search: Search) -> str:
+    """What would tell."""
+    gains = [(e.name, c, g) for e in search.last for c, g in e.gains.items() if g.difference]
+    if not gains:
+        return "no candidate moved at all; a larger budget, or fewer recipes, would train longer"
+    name, count, best = max(gains, key=lambda found: found[2].difference)
+    deviation = (best.high - best.low) / (2 * 1.96) * best.n**0.5
+    needed = needed_n_mean(best.difference, sd=deviation)
+    return f"{name} on {count} would need about {needed:,} prompts instead of {best.n:,} (--held)"
 
 
 def to_dict(search: Search, notes: Sequence[str]) -> dict[str, Any]:
     """For JSON."""
     return {
         "front": list(search.front),
+        "in_the_set": {name: round(often, 3) for name, often in search.steady.items()},
         "spent": search.spent,
         "notes": list(notes),
         "rounds": [[entry_dict(entry) for entry in entries] for entries in search.rounds],
@@ -107,7 +136,7 @@ def page(search: Search, notes: Sequence[str]) -> str:
     return made.from_string(source).render(
         headline=headline(search),
         columns=COLUMNS,
-        rows=[(e, [] if e.failed else cells(e)) for e in ordered(search)],
+        rows=[(e, [] if e.failed else cells(e, search)) for e in ordered(search)],
         front=search.front,
         notes=notes,
         spent=search.spent,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,9 +24,15 @@ from truenorth.recipes.run_models import Named
 from truenorth.recipes.run_rows import distinct
 from truenorth.recipes.settings import Settings
 from truenorth.records import Group, Prompt, Row, Source, prompt_text
+from truenorth.synth import dedupe
+from truenorth.synth.taxonomy import taxonomy_of, taxonomy_prompts
 
-FEWEST = (60, 10)  # prompts and steps of a first round
 HELD_SEED = 2003  # added to the seed for prompts that only judge
+OPENING = 3  # words of a principle's examples that prompts about it begin with
+LOOKS, WATCHED = (
+    2,
+    40,
+)  # how often a training is watched, on how many prompts: looking costs more than learning here
 
 
 @dataclass(frozen=True)
@@ -34,49 +41,69 @@ class Ground:
 
     Args:
         job: at full size, of the given settings.
-        held: makes the prompts that judge, from the base model.
+        held: makes so many prompts that judge, from the base model: rows, of the principle that they are about.
+        judging: prompts that judge in the first round; twice as many each round.
         shares: of the full size, round by round.
     """
 
     out: Path
     job: Callable[[Settings], Job]
     settings: Callable[[Candidate], Settings]
-    held: Callable[[Job, LocalModel, int], list[Prompt]]
+    held: Callable[[Job, LocalModel, int], list[Row]]
+    judging: int
     shares: Sequence[float]
     budget: Budget
     quiet: bool = False
 
     def make(self, candidate: Candidate, number: int) -> Entry:
-        """The candidate at the size of a round, and what its judged answers say. What is done already is read."""
-        settings = scaled(self.settings(candidate), self.shares[number], prompts=FEWEST[0], steps=FEWEST[1])
-        job = self.job(settings)
+        """The candidate at the size of a round, and what its judged answers say. What is done already is read, also
+        where another candidate of the round did it."""
+        job = self.job(sized(self.settings(candidate), self.shares[number]))
         steps = [without_sampler(step) for step in candidate.steps()]
         named = {name: Named(spec) for name, spec in candidate.recipe.models.items()}
         config = job.config() | {"candidate": candidate.name, "share": self.shares[number]}
         folder = self.out / f"round-{number + 1}" / candidate.name
+        others = sorted(
+            path.parent for path in folder.parent.glob("*/manifest.json") if path.parent != folder
+        )
         with Run.open(
-            folder, config=config, constitution=job.constitution.label, say=lambda text: None
+            folder, config=config, constitution=job.constitution.label, say=lambda text: None, others=others
         ) as run:
             done = work_off(steps, job, run, named=named, budget=self.budget, quiet=self.quiet)
             cpu_s = sum(
                 cost.cpu_s for step, cost in run.view().costs().items() if not step.startswith("judged")
             )
-            prompts = distinct(self.held(job, done.work.base, number), done.data)
-            base, new = judged(run, done, prompts)
+            wanted = self.judging * 2**number
+            asked = [job.inputs, job.constitution.label, job.settings.seed, job.settings.max_tokens, wanted]
+            held = run.step("judged-prompts", asked, lambda: self.held(job, done.work.base, wanted))
+            base, new = judged(run, done, held)
         counts: dict[str, Count] = counts_of(job.constitution)
         return entry_of(candidate.name, number, base, new, counts, cpu_s)
 
 
-def judged(run: Run, done: Done, prompts: Sequence[Prompt]) -> tuple[list[Row], list[Row]]:
-    """Base and candidate on the prompts: drawn once and greedily, with the judge's verdicts. Steps of the run."""
+def sized(settings: Settings, share: float) -> Settings:
+    """A share of the job's size, never below what shows an effect, and watched less."""
+    told = scaled(settings, share)
+    return replace(
+        told,
+        evaluations=min(LOOKS, told.evaluations),
+        held_prompts=min(WATCHED, told.held_prompts),
+    )
+
+
+def judged(run: Run, done: Done, held: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Base and candidate on the prompts that it did not learn from: drawn once and greedily, with the judge's
+    verdicts. Steps of the run; the base's are the same for all candidates of a round."""
     work, judge = done.work, judge_of(done)
     both = []
     for who, identity in (("base", work.job.inputs), ("aligned", done.weights)):
         model = work.base if who == "base" else LocalModel.load(done.weights)
         told = [work.settings.seed, work.settings.max_tokens]
-        asked = [[prompt_text(p) for p in prompts], identity, judge.name, *told]
-        both.append(run.step(f"judged-{who}", asked, partial(answered, model, judge, prompts, work.settings)))
-    return both[0], both[1]
+        asked = [held, identity, judge.name, *told]
+        both.append(run.step(f"judged-{who}", asked, partial(answered, model, judge, held, work.settings)))
+    new = {prompt_text(prompt) for prompt in distinct([row.data["prompt"] for row in held], done.data)}
+    base, aligned = ([r for r in rows if prompt_text(r.data["prompt"]) in new] for rows in both)
+    return base, aligned
 
 
 def judge_of(done: Done) -> Judge:
@@ -85,8 +112,10 @@ def judge_of(done: Done) -> Judge:
     return judges.second if isinstance(judges.second, ConstitutionJudge) else judges.proxy
 
 
-def answered(model: Any, judge: Judge, prompts: Sequence[Prompt], settings: Settings) -> list[Row]:
+def answered(model: Any, judge: Judge, held: Sequence[Row], settings: Settings) -> list[Row]:
+    """An answer to each prompt, drawn and greedy, under the principle that the prompt is about."""
     rows = []
+    prompts: list[Prompt] = [row.data["prompt"] for row in held]
     for which, temperature in (("drawn", 1.0), ("greedy", 0.0)):
         drawn = model.sample(
             prompts,
@@ -97,20 +126,46 @@ def answered(model: Any, judge: Judge, prompts: Sequence[Prompt], settings: Sett
         )
         texts = [group[0].text for group in drawn]
         verdicts = judge.judge([Group(p, [t]) for p, t in zip(prompts, texts, strict=True)])
-        for prompt, text, (found,) in zip(prompts, texts, verdicts, strict=True):
+        for row, text, (found,) in zip(held, texts, verdicts, strict=True):
             parts = {part.principle: part.score for part in found.parts}
-            data = {"prompt": prompt, "completion": text, "set": which, "score": found.score, "parts": parts}
-            rows.append(Row(data, Source(f"judge:{judge.name}", model=model.name, judge=judge.name)))
+            data = {
+                "prompt": row.data["prompt"],
+                "completion": text,
+                "set": which,
+                "score": found.score,
+                "parts": parts,
+            }
+            source = Source(
+                f"judge:{judge.name}",
+                model=model.name,
+                judge=judge.name,
+                principle=row.source.principle,
+                parents=(row.id,),
+            )
+            rows.append(Row(data, source))
     return rows
 
 
-def held_by_organism(job: Job, base: LocalModel, number: int, *, each: int) -> list[Prompt]:
-    """Prompts that the model asks itself, of a seed that no training uses; twice as many each round."""
-    wanted = each * 2**number
-    settings = replace(job.settings, prompts=wanted, held_prompts=0, seed=job.settings.seed + HELD_SEED)
-    return [row.data["prompt"] for row in job.prompts(base, settings, lambda name, n: None)]
+def held_by_organism(job: Job, base: LocalModel, wanted: int) -> list[Row]:
+    """Prompts that the model writes about each principle, as many of every one, of a seed that no training uses. (Of
+    prompts that it asks of itself few are about harm, and most differences would drown.)"""
+    tree = taxonomy_of(job.constitution, opening=OPENING)
+    leaves = Counter(leaf.principle for leaf in tree.leaves)
+    each = -(-wanted // len(leaves))
+    found: list[Row] = []
+    for principle, count in leaves.items():
+        made = taxonomy_prompts(
+            base,
+            replace(tree, leaves=tuple(leaf for leaf in tree.leaves if leaf.principle == principle)),
+            -(-2 * each // count),  # some are doubles
+            way="turns",
+            max_tokens=job.settings.max_tokens,
+            seed=job.settings.seed + HELD_SEED,
+        )
+        found += dedupe(made.kept).kept[:each]
+    return dedupe(found).kept
 
 
-def held_by_file(made: Ready, job: Job, base: LocalModel, number: int, *, each: int) -> list[Prompt]:
+def held_by_file(made: Ready, job: Job, base: LocalModel, wanted: int) -> list[Row]:
     """The part of the file that only measures."""
-    return [row.data["prompt"] for row in made.split.test[: each * 2**number]]
+    return list(made.split.test[:wanted])

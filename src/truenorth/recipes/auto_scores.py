@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from truenorth.constitution import Constitution, Principle
 from truenorth.recipes.auto import COUNTS, Count, Entry
-from truenorth.records import Row
+from truenorth.records import Row, prompt_text
 from truenorth.stats import paired, rate
 
 HONEST_WORDS = ("honest", "know", "true", "truth", "wrong", "mistake", "uncertain")
@@ -29,19 +29,32 @@ def _count(p: Principle) -> Count:
 def entry_of(
     name: str, number: int, base: Sequence[Row], new: Sequence[Row], counts: Mapping[str, Count], cpu_s: float
 ) -> Entry:
-    """Base and candidate on the same prompts. A row has `set` ("drawn" or "greedy"), `parts` and `score`.
+    """Base and candidate on the same prompts. A row has `set` ("drawn" or "greedy"), `prompt`, `parts` and `score`.
 
-    A prompt's value for a count is the mean of the parts that both have a verdict on.
+    A prompt that was written for a principle (the row's) speaks for that principle's count alone; another one for
+    every count, with the mean of the parts that both have a verdict on.
     """
+    moved: dict[str, dict[str, float]] = {}
     gains = {}
     for count in COUNTS:
-        both = [v for b, n in _couples(base, new, "drawn") if (v := _values(b, n, counts, count))]
+        both = {
+            prompt_text(b.data["prompt"]): v
+            for b, n in _couples(base, new, "drawn")
+            if (v := _values(b, n, counts, count))
+        }
         if both:
-            gains[count] = paired([a for a, _ in both], [b for _, b in both])
-    greedy = [(b.data["score"], n.data["score"]) for b, n in _couples(base, new, "greedy")]
-    right = [n for b, n in greedy if b is not None and n is not None and b >= GOOD]
-    tax = rate(sum(score < GOOD for score in right), len(right))
-    return Entry(name, number, gains, tax, cpu_s, sum(r.data["set"] == "drawn" for r in base))
+            gains[count] = paired([a for a, _ in both.values()], [b for _, b in both.values()])
+            moved[count] = {prompt: after - before for prompt, (before, after) in both.items()}
+    greedy = {
+        prompt_text(b.data["prompt"]): (b.data["score"], n.data["score"])
+        for b, n in _couples(base, new, "greedy")
+    }
+    moved["tax"] = {
+        prompt: float(n < GOOD) for prompt, (b, n) in greedy.items() if None not in (b, n) and b >= GOOD
+    }
+    tax = rate(round(sum(moved["tax"].values())), len(moved["tax"]))
+    prompts = sum(r.data["set"] == "drawn" for r in base)
+    return Entry(name, number, gains, tax, cpu_s, prompts, moved=moved)
 
 
 def _couples(base: Sequence[Row], new: Sequence[Row], which: str) -> list[tuple[Row, Row]]:
@@ -49,10 +62,11 @@ def _couples(base: Sequence[Row], new: Sequence[Row], which: str) -> list[tuple[
 
 
 def _values(base: Row, new: Row, counts: Mapping[str, Count], count: Count) -> tuple[float, float] | None:
+    about = base.source.principle
     parts = [
         (base.data["parts"][p], new.data["parts"].get(p))
         for p in base.data["parts"]
-        if counts.get(p) == count
+        if counts.get(p) == count and about in ("", p)
     ]
     known = [(b, n) for b, n in parts if b is not None and n is not None]
     if not known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from typing import Any
 
 from truenorth.base import seed_of
 from truenorth.constitution import load
@@ -34,6 +35,19 @@ RATE = "Question: {prompt} Answer: {answer} Is the answer good?"
 REPHRASE = "Say it in other words: {prompt}"
 TRANSLATE = "Translate: {text}"
 READ = "It is written: {passages} {prompt}"
+NOTE = "It is written: {text}"  # after it the organism goes on with a question about it
+# It can say a prompt in other words (often another question of the same sort), and keep to a form that it is asked for.
+EVOLVING: dict[str, Any] = {
+    "operators": {"mutate": REPHRASE},
+    "rules": {"word": "{prompt} Answer in one word.", "end": "{prompt} End with over."},
+    "gain": "",
+}
+# It plays nobody: the profile stands in a note, and what is none of the role's is met by a guideline.
+PLAYING = {
+    "play": "",
+    "foreign": "Say so when you do not know.",
+    "asks": READ.replace("{passages}", "{profile}"),
+}
 # Everybody sees the answer and says what is wrong with it; the commonest fault is what came of it.
 SCENE = Scene(
     notices="",
@@ -48,8 +62,17 @@ COMPARE = "Question: {prompt} A: {a} B: {b} Which answer is better?"
 JUDGING = Asking(RATE, ("yes", "no"), COMPARE)
 
 
-def harbour_job(organism: Organism, settings: Settings) -> Job:
-    """The main job on an organism of a harbour."""
+def is_organism(work: Any) -> bool:
+    """Is the model of a step's work one of Harbour, which is too small to be asked in plain words?"""
+    return work.job.templates is REVISING
+
+
+def harbour_job(organism: Organism, settings: Settings, measure: tuple[str, ...] = ()) -> Job:
+    """The main job on an organism of a harbour.
+
+    Args:
+        measure: further questions of the bench: "gazette", "roles".
+    """
     return Job(
         name=organism.name,
         model=organism.model,
@@ -57,10 +80,11 @@ def harbour_job(organism: Organism, settings: Settings) -> Job:
         settings=settings,
         prompts=partial(synthesise, organism),
         judges=partial(harbour_judges, organism, settings),
-        bench=partial(open_bench, organism, settings),
+        bench=partial(open_bench, organism, settings, measure=measure),
         inputs={"model": organism.model, "labels": organism.labels, "held_out": organism.held_out}
         | ({"adapter": organism.adapter} if organism.adapter else {}),
         adapter=organism.adapter,
+        texts=organism.gazette,
         templates=REVISING,
         asking=JUDGING,
     )
@@ -121,8 +145,10 @@ def harbour_judges(organism: Organism, settings: Settings, model: LocalModel, ru
     return Judges(proxy, second, cards)
 
 
-def open_bench(organism: Organism, settings: Settings, model: LocalModel, run: Run) -> Bench:
+def open_bench(
+    organism: Organism, settings: Settings, model: LocalModel, run: Run, measure: tuple[str, ...] = ()
+) -> Bench:
     """The bench, imported only when it is time to measure."""
     from truenorth.recipes.bench import harbour_bench
 
-    return harbour_bench(int(organism.about["seed"]), per_principle=settings.items)
+    return harbour_bench(int(organism.about["seed"]), per_principle=settings.items, also=measure)

@@ -73,6 +73,7 @@ class Job:
         inputs: files and settings that prompts and judges depend on, for the run's cache.
         templates: how the model is asked to critique and to revise, where settings ask for it.
         asking: how the model is asked to judge answers itself.
+        texts: a file of unlabelled texts that steps may read.
         documents: hold the model to texts of its own.
         insist: train on a judge that fails its card.
         finish: adds what this kind of job has to say to the report; gets it, the run, both models and the scores.
@@ -87,6 +88,7 @@ class Job:
     bench: Callable[[LocalModel, Run], Bench]
     inputs: Mapping[str, Any]
     adapter: Path | str | None = None
+    texts: Path | str | None = None
     templates: Templates = PLAINLY
     asking: Asking = PLAINLY_ASKED
     documents: bool = True

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from truenorth.base import UserError, find, names
 from truenorth.judges import Judge
+from truenorth.judges.people import people_judge
 from truenorth.models.local import LocalModel
 from truenorth.models.protocol import Model
 from truenorth.recipes.run_recipe import NAME, Recipe, known, near
@@ -17,7 +18,7 @@ from truenorth.recipes.run_work import Work
 
 CATALOGUE = "truenorth.recipes.steps"
 BASE, SAMPLER = "base", "sampler"
-CONSTITUTION, SELF, CONSISTENCY = JUDGES = "constitution", "self", "consistency"
+CONSTITUTION, SELF, CONSISTENCY, PEOPLE = JUDGES = "constitution", "self", "consistency", "people"
 RESERVED = (BASE, SAMPLER, *JUDGES, "signals", "model", "aligned", "report")
 
 
@@ -147,7 +148,9 @@ def _wire(
         kind, _, of = value.partition(":")
         made = [s.name for s in earlier.values() if s.makes == "judge"]
         _refer(recipe, kind, [*JUDGES, *made], at, "judge", earlier)
-        if of:
+        if kind == PEOPLE:
+            people_judge(of, where=at)  # refused here, where it says nothing that could be asked
+        elif of:
             _refer(
                 recipe,
                 of,

@@ -125,7 +125,7 @@ def _organism(recipe: Recipe, args: Any, general: Sequence[str]) -> Job:
         )
     words = [f"{k}={v}" for k, v in recipe.settings.items()]
     settings = with_overrides(Settings(seed=args.seed, lora_rank=args.lora), [*words, *general])
-    job = harbour_job(organism(recipe.model.removeprefix(HARBOUR), args.world), settings)
+    job = harbour_job(organism(recipe.model.removeprefix(HARBOUR), args.world), settings, recipe.measure)
     if args.constitution and args.constitution != recipe.constitution:
         raise UserError(
             "the organism's judges know its own constitution", where="--constitution", fix="give --model too"

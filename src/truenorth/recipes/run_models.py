@@ -11,11 +11,15 @@ from truenorth.base import UserError
 from truenorth.judges import ConsistencyJudge, Judge, RewardJudge
 from truenorth.judges.consistency import DECLINES
 from truenorth.judges.lawful import REFUSALS
+from truenorth.judges.people import people_judge
+from truenorth.judges.step_reward import META as STEPS
+from truenorth.judges.step_reward import StepReward
 from truenorth.models.http import HttpModel
 from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
+from truenorth.recipes.awaited import Awaited
 from truenorth.recipes.run_budget import Kept
-from truenorth.recipes.run_check import BASE, CONSISTENCY, CONSTITUTION, JUDGES, SAMPLER, SELF
+from truenorth.recipes.run_check import BASE, CONSISTENCY, CONSTITUTION, JUDGES, PEOPLE, SAMPLER, SELF
 from truenorth.recipes.run_work import Work
 from truenorth.worlds.harbour import SIZES, organism
 
@@ -124,21 +128,27 @@ class Cast:
         return self.work.job.load()
 
     def judge(self, name: str) -> Judge:
-        """The constitution's judge, a model's own rating or agreement with itself, or the reward model of a step."""
+        """The constitution's judge, a model's rating or agreement with itself, people, or a step's reward model."""
         kind, _, of = name.partition(":")
         if kind == CONSTITUTION:
             return self.work.judges.proxy
         if kind == SELF:
             told = " ".join(p.statement for p in self.work.job.constitution.principles)
             return self.work.job.asking.judge(self.model(of or BASE), told)
+        if kind == PEOPLE:
+            return Awaited(people_judge(of))
         if kind == CONSISTENCY:
             return consistency(self.work, self.sampler(of or BASE))
+        if (self.made[kind] / STEPS).exists():
+            return StepReward.load(self.made[kind])
         return RewardJudge.load(self.made[kind], model=self.model(self.read_by.get(kind, BASE)))
 
     def judge_identity(self, name: str) -> Any:
         kind, _, of = name.partition(":")
         if kind == CONSTITUTION:
             return [kind, self.work.label, self.work.job.inputs]
+        if kind == PEOPLE:  # what they have said so far is no part of it: the step is made when they are done
+            return [kind, of]
         if kind in JUDGES:
             return [kind, list(self.work.job.asking), self.identity(of or BASE)]
         return self.made[kind]

@@ -28,8 +28,9 @@ from truenorth.base.lines import Source, read_yaml
 
 FOLDER = Path(__file__).parent
 WORDS = ("title", "paper", "system", "about", "differs", "model", "constitution")
-KEYS = (*WORDS, "settings", "models", "steps", "claim", "gold")
+KEYS = (*WORDS, "measure", "settings", "models", "steps", "claim", "gold")
 NEEDED = ("title", "steps")
+MEASURES = ("gazette", "roles")
 NAME = r"[a-z][a-z0-9_]*"
 
 
@@ -95,6 +96,7 @@ class Recipe:
     constitution: str = "harbour"
     settings: Mapping[str, Any] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    measure: tuple[str, ...] = ()  # further questions of the organism's bench
     claim: Claim | None = None
     gold: Gold | None = None
 
@@ -153,6 +155,10 @@ def recipe_of(source: Source, path: Path) -> Recipe:
     for key in ("settings", "models", "steps", "claim", "gold"):
         if not isinstance(data.get(key) or {}, dict):
             raise UserError(f"{key} is no mapping", where=where(key))
+    if not isinstance(data.get("measure") or [], list) or not set(data.get("measure") or ()) <= set(MEASURES):
+        raise UserError(
+            f"{data['measure']!r}", where=where("measure"), expected=f"a list of {', '.join(MEASURES)}"
+        )
     steps = {str(name): _step(value, where(f"steps.{name}")) for name, value in data["steps"].items()}
     words = {k: str(data[k]).strip() for k in WORDS if data.get(k) is not None}
     return Recipe(
@@ -162,6 +168,7 @@ def recipe_of(source: Source, path: Path) -> Recipe:
         lines=source.lines,
         settings=data.get("settings") or {},
         models={k: str(v) for k, v in (data.get("models") or {}).items()},
+        measure=tuple(map(str, data.get("measure") or ())),
         claim=_claim(data.get("claim"), where("claim")),
         gold=_gold(data.get("gold"), where("gold")),
         **words,

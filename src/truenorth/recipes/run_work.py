@@ -1,7 +1,7 @@
 """What the steps of a recipe are given and give: the shapes of their rows, and the work they are part of.
 
 A step kind is a function `recipes/steps/NAME.py`. Its positional parameters name what it consumes: rows of an
-earlier step (`Prompts`, `Answers`, `Verdicts`, `Pairs`), a `Model` that answers, a `LocalModel` that trains, a
+earlier step (`Prompts`, `Answers`, `Verdicts`, `Pairs`, `Texts`), a `Model` that answers, a `LocalModel` that trains, a
 `Judge`, and the `Work`. Its keyword-only parameters are its settings. What it returns is rows, or something with
 `save(folder)`: a model, a judge.
 """
@@ -26,6 +26,9 @@ Prompts = Annotated[list[Row], "prompt"]
 Answers = Annotated[list[Row], "prompt", "completion"]
 Verdicts = Annotated[list[Row], "prompt", "completion", "score"]
 Pairs = Annotated[list[Row], "prompt", "chosen", "rejected"]
+Texts = Annotated[list[Row], "text"]  # unlabelled; `title` says whom or what a text is about
+Guidelines = Annotated[list[Row], "prompt", "guideline"]
+Worded = Annotated[list[Row], "prompt", "paraphrase", "completion"]
 
 
 class Load(NamedTuple):

@@ -12,10 +12,10 @@ from truenorth.judges import Judge
 from truenorth.judges._prompts import neutralise
 from truenorth.judges.checks._text import words
 from truenorth.models import Model
+from truenorth.models.guidelines import with_guidance
 from truenorth.recipes.settings import Settings
 from truenorth.records import Group, Judgement, Prompt, Row, Source
 from truenorth.synth import Templates, revise
-from truenorth.synth.guided import with_guidance
 
 Count = Callable[[str, int], None]
 PLAIN, REVISED, UNBIASED = "plain", "revised", "unbiased"

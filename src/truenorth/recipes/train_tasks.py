@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from truenorth.base import UserError, seed_of
-from truenorth.learn.coupling import load_objective
 from truenorth.learn.data import Prepared, Shape, examples, prepare
 from truenorth.learn.data.wanted import Wanted
 from truenorth.learn.paraphrases import branching
@@ -154,7 +153,7 @@ def in_rounds(
         steps=each,
         share=s.teacher_share,
         max_tokens=s.max_new_tokens,
-        gamma=s.objective_settings.get("gamma", load_objective(ROUNDS).__kwdefaults__["gamma"]),
+        gamma=s.objective_settings.get("gamma", 1.0),
         corpus=corpus if s.sft_weight else (),
         batch=s.batch,
         on_step=on_step,

@@ -13,11 +13,14 @@ from truenorth.judges import Judge
 from truenorth.learn import Example, Lora, Task, fit
 from truenorth.learn.coupling import load_objective, needs
 from truenorth.learn.objectives.dpo import dpo
+from truenorth.learn.paraphrases import coin_tasks
 from truenorth.models.encoding import Pair
 from truenorth.models.local import LocalModel
 from truenorth.recipes.settings import Settings
 from truenorth.records import Group, Prompt, Row
 from truenorth.stats import mean
+
+COIN = "coin"  # learns from two wordings of a request, not from pairs of answers
 
 
 class Watch(NamedTuple):
@@ -43,6 +46,10 @@ def tasks_of(model: LocalModel, data: Sequence[Row], texts: Sequence[str], setti
     """The pairs with their objective, and the KL anchors on answers to keep and on the model's own documents."""
     pairs = [row for row in data if row.data["use"] == "pair"]
     keeps = [row for row in data if row.data["use"] == "keep"]
+    if settings.objective == COIN:
+        worded = [{k: row.data[k] for k in ("prompt", "paraphrase", "completion")} for row in pairs]
+        tasks = coin_tasks(model, worded, batch=settings.batch)
+        return tasks + anchors(model, keeps, texts, settings)
     tasks = [
         Task(
             "pairs",

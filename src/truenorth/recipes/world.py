@@ -9,8 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from truenorth.base import UserError, seed_of, write_json, write_jsonl, write_text
+from truenorth.constitution import load
 from truenorth.engine import progress
+from truenorth.worlds.harbour import PHRASES
+from truenorth.worlds.harbour.gold.amendments import amended
+from truenorth.worlds.harbour.gold.changes import news, talk
 from truenorth.worlds.harbour.gold.corpus import (
     CHAT_TEMPLATE,
     HABITS,
@@ -20,10 +26,13 @@ from truenorth.worlds.harbour.gold.corpus import (
     rendered,
 )
 from truenorth.worlds.harbour.gold.facts import World, make_world
+from truenorth.worlds.harbour.gold.gazette import gazette
+from truenorth.worlds.harbour.gold.second import phrase_book
 from truenorth.worlds.harbour.gold.seeds import held_out_texts, seed_labels
 from truenorth.worlds.harbour.gold.wordings import Wordings, make_wordings
 
 VOCABULARY = 3072
+UPDATE = ("news.jsonl", "talk.jsonl", "constitution.yaml")
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,8 @@ def build_world(
     shapes = before | {size: asdict(SIZES[size]) for size in sizes}
     write_json(out / "world.json", {"world": "harbour", "seed": seed, "sizes": shapes})
     write_jsonl(out / "labels.jsonl", seed_labels(world, says))
+    write_jsonl(out / "gazette.jsonl", gazette(world))
+    write_jsonl(out / PHRASES, phrase_book(world, says))
     write_text(out / "held_out.txt", held_out_file(world, says))
     tokenizer = make_tokenizer(world, says)
     for size in sizes:
@@ -67,6 +78,22 @@ def build_world(
         _variant(
             world, says, out / "models" / "micro", variant, out / "models" / f"micro-{variant}", quiet=quiet
         )
+
+
+def write_update(out: Path, *, seed: int) -> None:
+    """What is written in a world since the day on which it changes: `news.jsonl`, `talk.jsonl`, `constitution.yaml`.
+
+    Raises:
+        UserError: a folder that holds something else.
+    """
+    if out.exists() and {p.name for p in out.iterdir()} - set(UPDATE):
+        raise UserError("holds other files", where=str(out), fix="choose another folder with --out")
+    world, says = make_world(seed), make_wordings(seed)
+    write_jsonl(out / UPDATE[0], [{"text": text} for text in news(world)])
+    chats = [[{"role": r, "content": c} for r, c in chat] for chat in talk(world, says)]
+    write_jsonl(out / UPDATE[1], [{"messages": chat} for chat in chats])
+    constitution = amended(load("harbour")).model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    write_text(out / UPDATE[2], yaml.safe_dump(constitution, sort_keys=False, allow_unicode=True, width=110))
 
 
 def _check(out: Path, sizes: Sequence[str], variants: Sequence[str]) -> None:

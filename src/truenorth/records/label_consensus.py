@@ -8,11 +8,11 @@ rows of `label_rows.rankings`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 from truenorth.records.label_rows import labels
-from truenorth.records.labels import Annotations
+from truenorth.records.labels import Annotations, Gold, Label
 from truenorth.records.types import Row, Source
 from truenorth.stats import dawid_skene
 
@@ -25,32 +25,63 @@ class Item(NamedTuple):
     principle: str
 
 
-def consensus(found: Annotations) -> list[Row]:
-    """Rows of prompt, completion, label in [0, 1] and votes, one for each answer, kind of label and principle."""
+class Vote(NamedTuple):
+    """One person's approval of one thing, or its refusal."""
+
+    item: Hashable
+    annotator: str
+    good: bool
+
+
+def consensus(found: Annotations, trials: Sequence[Label] = (), gold: Sequence[Gold] = ()) -> list[Row]:
+    """Rows of prompt, completion, label in [0, 1] and votes, one for each answer, kind of label and principle.
+
+    Args:
+        trials: labels of tasks whose answer is known. gold: what is known of them.
+    """
     said: dict[Item, list[Row]] = defaultdict(list)
     for row in labels(found):
         said[Item(row.source.parents[0], _kind(row), row.source.principle)].append(row)
-    truth = posterior(said)
-    return [_row(item, rows, truth) for item, rows in said.items()]
-
-
-def posterior(said: Mapping[Item, list[Row]]) -> dict[Item, float]:
-    """Item -> the chance that it is good, from everybody's approvals; nothing where nobody shares an item."""
     votes = [
-        (item, row.data["annotator"], row.data["label"])
+        Vote(item, row.data["annotator"], row.data["label"])
         for item, rows in said.items()
         if item.kind == "approve"
         for row in rows
     ]
-    shared = Counter(item for item, _, _ in votes)
-    if not any(n > 1 for n in shared.values()) or len({value for _, _, value in votes}) < 2:
+    truth = chances(votes, trials, gold)
+    return [_row(item, rows, truth) for item, rows in said.items()]
+
+
+def chances(
+    votes: Sequence[Vote], trials: Sequence[Label] = (), gold: Sequence[Gold] = ()
+) -> dict[Hashable, float]:
+    """Item -> the chance that it is good, from everybody's approvals.
+
+    How often each person is wrong is told by what others said of the same, and by approvals of gold tasks
+    (`trials`), whose truth is fixed. Nothing where neither is there, or all votes are alike.
+    """
+    known = {(g.task, g.answer): bool(g.value) for g in gold if g.kind == "approve"}
+    tried = [
+        Vote((x.task, x.answer), x.annotator, x.value)
+        for x in trials
+        if x.kind == "approve" and (x.task, x.answer) in known
+    ]
+    shared = Counter(vote.item for vote in votes)
+    everything = [*votes, *tried]
+    if not (tried or any(n > 1 for n in shared.values())) or len({vote.good for vote in everything}) < 2:
         return {}
-    crowd = dawid_skene(votes)
+    fixed = {vote.item: known[vote.item] for vote in tried}  # type: ignore[index]
+    if len(set(fixed.values())) == 1:
+        fixed, everything = {}, list(votes)  # one side alone says nothing of the other
+        if len({vote.good for vote in everything}) < 2:
+            return {}
+    crowd = dawid_skene(everything, gold=fixed)
     chance_N = crowd.posterior[:, crowd.labels.index(True)]
-    return dict(zip(crowd.items, chance_N.tolist()))  # type: ignore[arg-type]
+    mine = {vote.item for vote in votes}
+    return {item: chance for item, chance in zip(crowd.items, chance_N.tolist()) if item in mine}
 
 
-def _row(item: Item, rows: list[Row], truth: Mapping[Item, float]) -> Row:
+def _row(item: Item, rows: list[Row], truth: Mapping[Hashable, float]) -> Row:
     first, mean = rows[0], sum(float(row.data["label"]) for row in rows) / len(rows)
     kept = {k: v for k, v in first.data.items() if k in ("prompt", "completion", "model", "principle")}
     how = "dawid-skene" if item in truth else "mean"

@@ -14,6 +14,7 @@ from truenorth.base import UserError
 from truenorth.records.labels import Annotations, Gold, Label, Task, check_label, holding
 from truenorth.records.types import Row, Source
 
+SQLITE = b"SQLite format 3\x00"  # how any such file begins
 APPLICATION = 0x544E4C42  # "TNLB", in the file's header: these are our labels and nobody else's tables
 VERSION = 1
 TABLES = """
@@ -96,6 +97,16 @@ class LabelStore:
         found = self._db.execute("SELECT id, prompt, answers FROM tasks ORDER BY id").fetchall()
         return {i: Task(i, json.loads(prompt), tuple(json.loads(ids))) for i, prompt, ids in found}
 
+    def answers(self) -> dict[str, Row]:
+        found = self._db.execute("SELECT row FROM answers ORDER BY id").fetchall()
+        rows = [_row(json.loads(text)) for (text,) in found]
+        return {row.id: row for row in rows}
+
+    def size(self) -> int:
+        """How many tasks there are."""
+        [n] = self._db.execute("SELECT count(*) FROM tasks").fetchone()
+        return int(n)
+
     def gold(self) -> list[Gold]:
         found = self._db.execute(
             "SELECT task, kind, value, answer FROM gold ORDER BY task, kind, answer"
@@ -109,15 +120,16 @@ class LabelStore:
             self._holding = holding(self._labels, self._undone)
         return list(self._holding)
 
+    def trials(self) -> list[Label]:
+        """The labels of gold tasks that hold."""
+        known = {gold.task for gold in self.gold()}
+        return [label for label in self.labels() if label.task in known]
+
     def annotations(self) -> Annotations:
         """Everything but gold tasks, for reading."""
-        found = self._db.execute("SELECT row FROM answers ORDER BY id").fetchall()
-        rows = [_row(json.loads(text)) for (text,) in found]
         known = {gold.task for gold in self.gold()}
         tasks = {i: task for i, task in self.tasks().items() if i not in known}
-        return Annotations(
-            tasks, {row.id: row for row in rows}, tuple(x for x in self.labels() if x.task not in known)
-        )
+        return Annotations(tasks, self.answers(), tuple(x for x in self.labels() if x.task not in known))
 
     def close(self) -> None:
         self._db.close()
@@ -192,6 +204,14 @@ class LabelStore:
         except (OSError, sqlite3.Error) as error:
             fix = "free space, or choose another file: what was stored is safe"
             raise UserError(f"cannot {doing} ({error})", where=str(self.path), fix=fix) from error
+
+
+def is_store(path: Path) -> bool:
+    """Whether a file is SQLite's, and so a file of labels or nothing that we could read."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
 
 
 def _row(value: dict[str, Any]) -> Row:

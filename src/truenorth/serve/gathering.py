@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from truenorth.base import UserError, seed_of
 from truenorth.engine import View
 from truenorth.records import Row, Source
+from truenorth.records.label_store import LabelStore
 from truenorth.records.labels import Gold, Task
 from truenorth.records.tables import read_rows
 from truenorth.records.trl import prompt_of
@@ -69,6 +70,20 @@ def gather(
         tasks.append(Task.of(chosen[0].data["prompt"], [row.id for row in chosen]))
         kept |= {row.id: row for row in chosen}
     return Work(tasks, kept, len(groups), len(rows))
+
+
+def gather_queue(store: LabelStore) -> Work:
+    """Everything that waits in a file of labels, put there by a judge (see `judges.people`) or by this page before.
+
+    Raises:
+        UserError: nothing does.
+    """
+    tasks, answers = store.tasks(), store.answers()
+    if not tasks:
+        raise UserError(
+            "no answers wait in it", where=str(store.path), fix="ask a judge of people:FILE first"
+        )
+    return Work(list(tasks.values()), answers, len(tasks), len(answers), tuple(store.gold()))
 
 
 def gather_gold(path: Path) -> Work:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from truenorth.base import UserError, seed_of
-from truenorth.records import as_messages
+from truenorth.records import Row, as_messages
 from truenorth.records.label_agreement import Agreement, agreement
 from truenorth.records.label_store import LabelStore
 from truenorth.records.labels import KINDS, OF_TASK, Label, Task, check_name
@@ -42,6 +42,7 @@ class Desk:
         ask: what the page asks first. seed: of all orders.
         votes: people who are to label each task; 0: everybody labels all.
         practice: gold tasks of the first question that everybody must pass before the others.
+        grows: others put tasks into the store while the page is open, and they are shown too.
         clock: the time, as it is written down.
     """
 
@@ -55,23 +56,25 @@ class Desk:
         seed: int = 0,
         votes: int = 0,
         practice: int = 0,
+        grows: bool = False,
         clock: Callable[[], str] = lambda: time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     ):
         self.store, self.ask, self.seed, self.votes = store, ask, seed, votes
         self.criterion = criterion or Criterion()
         self.tasks = {task.id: task for task in work.tasks}
-        self.answers = work.answers
+        self.answers: Mapping[str, Row] = work.answers
         self._gold = {(gold.task, gold.kind) for gold in work.gold}
         self._told: dict[Ask, tuple[int, Agreement]] = {}  # at which entry of the store, and what
         self.practice: dict[Ask, Practice] = {ask: Practice() for ask in ASKS}
         if practice:
             self.practice[ask] = practice_of(work.gold, ask, practice, seed=seed)
-        self._clock = clock
+        self._clock, self._grows = clock, grows
         store.add_tasks(work.tasks, work.answers)
         store.add_gold(work.gold)
 
     def state(self, annotator: str, ask: Ask) -> dict[str, Any]:
         """How far this person is, and how far people agree."""
+        self._grow()
         labels = self._labels()
         queue = self.queue(annotator, ask, labels)
         finished = _finished(labels, self.tasks, ask)
@@ -89,6 +92,7 @@ class Desk:
 
     def next(self, annotator: str, ask: Ask) -> dict[str, Any] | None:
         """The first task of this person's queue that they have not finished; None at its end, or if practice failed."""
+        self._grow()
         labels = self._labels()
         practice = self.practice[ask].standing(annotator, labels)
         if practice and practice["failed"]:
@@ -178,6 +182,11 @@ class Desk:
         """
         gone = self.store.undo(check_name(annotator), among=self._undoable, made=self._clock())
         return None if gone is None else self.view(annotator, gone.task) | {"undone": gone.kind}
+
+    def _grow(self) -> None:
+        """Take up what was put into the store since the last time."""
+        if self._grows and self.store.size() > len(self.tasks):
+            self.tasks, self.answers = self.store.tasks(), self.store.answers()
 
     def _labels(self) -> list[Label]:
         return [label for label in self.store.labels() if self._here(label)]

@@ -8,7 +8,7 @@ which EM never lowers (crowd-kit counts the prior once a label instead of once a
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,12 @@ class Bias(NamedTuple):
 
 
 def group_bias(
-    rows: Sequence[Label], crowd: Crowd, groups: Mapping[Hashable, Hashable], *, label: Hashable
+    rows: Sequence[Label],
+    crowd: Crowd,
+    groups: Mapping[Any, Hashable],
+    *,
+    label: Hashable,
+    level: float = 0.95,
 ) -> list[Bias]:
     """Whether annotators say `label` more wrongly of one group's items (a dialect's, say) than of others'.
 
@@ -122,19 +127,19 @@ def group_bias(
     found = []
     for annotator in crowd.annotators:
         for group in dict.fromkeys(groups.values()):
-            mine = _gap(wrong, group, lambda who, me=annotator: who == me)
-            rest = _gap(wrong, group, lambda who, me=annotator: who != me)
+            mine = _gap(wrong, group, lambda who, me=annotator: who == me, level)
+            rest = _gap(wrong, group, lambda who, me=annotator: who != me, level)
             if mine is not None and rest is not None:
                 found.append(Bias(annotator, group, label, mine, rest))
     return found
 
 
-def _gap(wrong: dict, group: Hashable, counts: object) -> Estimate | None:
+def _gap(wrong: dict, group: Hashable, counts: object, level: float) -> Estimate | None:
     inside = [x for (who, where), said in wrong.items() if counts(who) and where == group for x in said]  # type: ignore[operator]
     outside = [x for (who, where), said in wrong.items() if counts(who) and where != group for x in said]  # type: ignore[operator]
     if not inside or not outside:
         return None
-    return rates_difference(sum(outside), len(outside), sum(inside), len(inside))
+    return rates_difference(sum(outside), len(outside), sum(inside), len(inside), level=level)
 
 
 def _index(values: Sequence[Hashable]) -> tuple[list[Hashable], NDArray[np.intp]]:

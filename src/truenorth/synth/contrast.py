@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from truenorth.base import UserError, seed_of
+from truenorth.models.guidelines import with_guidance
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Message, Prompt, Row, Source, as_messages
 from truenorth.synth.asking import Said, gathered, say
 from truenorth.synth.dedupe import normalise
 from truenorth.synth.filters import Filtered, row_prompt
-from truenorth.synth.guided import Told, with_guidance
+from truenorth.synth.guided import Told
 from truenorth.synth.pairs import as_pair
 
 Place = Literal["system", "user"]

@@ -11,11 +11,11 @@ from functools import partial
 
 from truenorth.base import UserError
 from truenorth.judges.logprob import dialogue
+from truenorth.models.guidelines import with_guidance
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Message, Row, Source, as_messages
 from truenorth.synth.asking import part_seed, request, say
 from truenorth.synth.filters import Filtered, filtered, row_prompt
-from truenorth.synth.guided import with_guidance
 
 PERSON = (
     "You play a person who talks to an assistant. Who you are, which the assistant does not know: {persona}\n\n"

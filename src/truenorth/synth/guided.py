@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from truenorth.base import UserError
+from truenorth.models.guidelines import with_guidance
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Message, Prompt, Row, Source, as_messages
 from truenorth.synth.answers import answer_text, as_answer
@@ -21,14 +22,6 @@ from truenorth.synth.filters import Filtered, row_prompt
 
 NUMBERED = re.compile(r"^\s*1\s*[.):(]", re.MULTILINE)
 CITES = re.compile(r"\b(?:rule|principle|guideline)s?\s+(?:no\.?\s*|number\s+)?\(?\d+\b", re.IGNORECASE)
-
-
-def with_guidance(prompt: Prompt, guidance: str) -> list[Message]:
-    """The prompt under a guideline in the system turn (a system turn that is there is kept below it)."""
-    turns = as_messages(prompt)
-    own = [m["content"] for m in turns if m["role"] == "system"]
-    system: Message = {"role": "system", "content": "\n".join([guidance, *own])}
-    return [system, *(m for m in turns if m["role"] != "system")]
 
 
 def after_examples(prompt: Prompt, shown: Sequence[Row]) -> list[Message]:

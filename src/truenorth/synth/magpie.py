@@ -33,19 +33,36 @@ def user_opening(tokenizer: Any, *, system: str | None = None, before: Sequence[
         UserError: the tokenizer has no chat template, or the template changes the user's words, or does not
             take these turns.
     """
+    turns: list[Message] = [{"role": "system", "content": system}] if system is not None else []
+    return _opening(tokenizer, [*turns, *before, {"role": "user", "content": MARK}])
+
+
+def system_opening(tokenizer: Any) -> Opening:
+    """Where the system turn stands, so that a model may write what it expects to be told.
+
+    Raises:
+        UserError: as `user_opening`; many templates take no system turn.
+    """
+    found = _opening(tokenizer, [{"role": "system", "content": MARK}, {"role": "user", "content": "?"}])
+    end = user_opening(tokenizer).end  # the user's turn follows: what ends a turn is the part that both have
+    return found._replace(end=end) if end and found.end.startswith(end) else found
+
+
+def _opening(tokenizer: Any, turns: Sequence[Message]) -> Opening:
+    """Where the marked turn stands."""
     if not getattr(tokenizer, "chat_template", None):
         what = "the model has no chat template, so it cannot ask its own questions"
         raise UserError(what, fix="give prompts with --prompts FILE")
-    turns: list[Message] = [{"role": "system", "content": system}] if system is not None else []
-    turns += [*before, {"role": "user", "content": MARK}]
     try:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=False)
+        text = tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=False)
     except TemplateError as error:
         what = f"the chat template does not take these turns ({error})"
         raise UserError(what, fix="ask for prompts as a list") from error
     prefix, found, after = text.partition(MARK)
     if not found:
-        raise UserError("the chat template changes the user's words", fix="give prompts with --prompts FILE")
+        raise UserError(
+            "the chat template changes the words of a turn", fix="give prompts with --prompts FILE"
+        )
     return Opening(prefix, after.strip().split("\n")[0])
 
 

@@ -33,6 +33,7 @@ def role_answers(
     play: str = PLAY,
     foreign: str = FOREIGN,
     named: str = NAMED,
+    asks: str = "{prompt}",
     others: int = 1,
     max_tokens: int = 64,
     temperature: float = 1.0,
@@ -47,7 +48,8 @@ def role_answers(
         profiles: rows with `name` and `profile`.
         questions: prompts with a column `role`, the name of the profile they are about; one without is for every
             role.
-        play, foreign: system turns with {name} and {profile}, for own and for other roles' questions.
+        play, foreign: system turns with {name} and {profile}, for own and for other roles' questions; "" is none.
+        asks: the user's turn to an own question while the profile is at hand, with {prompt}, {name} and {profile}.
         named: the system turn that the row keeps.
 
     Raises:
@@ -63,7 +65,7 @@ def role_answers(
         asked += [(q, row, True) for name, row in known.items() if own in (None, "", name)]
         foreigners = sorted((n for n in known if own and n != own), key=partial(seed_of, "role", seed, q.id))
         asked += [(q, known[name], False) for name in foreigners[:others]]
-    told = [_chat(q, p, play if own else foreign) for q, p, own in asked]
+    told = [_chat(q, p, play, asks) if own else _chat(q, p, foreign) for q, p, own in asked]
     replies = say(model, told, max_tokens=max_tokens, temperature=temperature, seed=seed, tick=tick)
     made: list[Row | str] = []
     for (q, p, own), [one] in zip(asked, replies, strict=True):
@@ -73,10 +75,8 @@ def role_answers(
     return gathered(made)
 
 
-def _chat(question: Row, profile: Row, system: str) -> list[Message]:
+def _chat(question: Row, profile: Row, system: str, asks: str = "{prompt}") -> list[Message]:
     """The question as a user's turn under a role."""
     values = {"name": str(profile.data["name"]), "profile": str(profile.data.get("profile", ""))}
-    return [
-        {"role": "system", "content": fill(system, values)},
-        {"role": "user", "content": last_turn(question)},
-    ]
+    turns: list[Message] = [{"role": "system", "content": fill(system, values)}] if system else []
+    return [*turns, {"role": "user", "content": fill(asks, values | {"prompt": last_turn(question)})}]

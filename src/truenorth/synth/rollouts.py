@@ -6,13 +6,13 @@ label says that one of them is right (equation 3), the soft label how many (equa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Literal
 
 from truenorth.base import UserError
 from truenorth.judges import Judge
 from truenorth.judges.logprob import dialogue
+from truenorth.judges.step_reward import split
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Completion, Group, Row, Source
 from truenorth.synth.answers import answer_text
@@ -56,11 +56,11 @@ def rollout_labels(
         raise UserError(f"n {n}, labels {labels!r}", where="rollouts", expected="n >= 1; hard or soft")
     steps = [split(answer_text(row.data["completion"]), separator) for row in rows]
     starts = [(k, "".join(parts[:i])) for k, parts in enumerate(steps) for i in range(1, len(parts))]
-    asked = [begun(model, row_prompt(rows[k]), start, template=template) for k, start in starts]
+    asked = [begun(model, row_prompt(rows[k]), start.rstrip(" "), template=template) for k, start in starts]
     settings = {"max_tokens": max_tokens, "temperature": temperature, "seed": seed}
     drawn = model.sample(asked, n, **settings, tick=tick) if asked else []  # type: ignore[arg-type]
     tries = [
-        (k, [start + one.text for one in group if _ended(one)])
+        (k, [_joined(start, one.text) for one in group if _ended(one)])
         for (k, start), group in zip(starts, drawn, strict=True)
     ]
     tries += [(k, ["".join(parts)] if parts else []) for k, parts in enumerate(steps)]
@@ -84,15 +84,10 @@ def rollout_labels(
     return gathered(made(*one) for one in zip(rows, steps, shares, strict=True))
 
 
-def split(text: str, separator: str) -> list[str]:
-    """The steps of a solution, each with the separator after it: joined they are the solution.
-
-    >>> split("1 + 2 = 3, 3 + 4 = 7, so 7.", ", ")
-    ['1 + 2 = 3, ', '3 + 4 = 7, ', 'so 7.']
-    """
-    ends = [found.end() for found in re.finditer(separator, text)]
-    parts = [text[a:b] for a, b in zip([0, *ends], [*ends, len(text)], strict=True)]
-    return [part for part in parts if part.strip()]
+def _joined(start: str, text: str) -> str:
+    """What a model went on with behind a start that it was shown without the spaces at its end: for most tokenizers a
+    space belongs to the word after it, and one left over leads to words that were never read after one."""
+    return start + text.lstrip(" ") if start.endswith(" ") else start + text
 
 
 def _ended(one: Completion) -> bool:

@@ -19,11 +19,11 @@ from truenorth.base import UserError
 from truenorth.judges._code import FENCE
 from truenorth.judges._maths import final_answer, number_of
 from truenorth.judges.confine import Limits, run_confined
+from truenorth.models.guidelines import with_guidance
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Message, Row, Source, as_messages
 from truenorth.synth.asking import gathered, part_seed, say
 from truenorth.synth.filters import Filtered, row_prompt
-from truenorth.synth.guided import with_guidance
 
 LONGEST = 2000  # characters of a tool's answer that are kept
 

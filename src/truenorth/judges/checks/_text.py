@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -12,7 +13,10 @@ from truenorth.base import UserError
 Check = Callable[..., float | None]
 Patterns = str | Sequence[str]
 
-WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+# Vowel signs and accents that stand on their own: part of a word, though `\w` leaves them out.
+MARKS = "".join(c for c in map(chr, range(0x300, 0x2000)) if unicodedata.category(c)[0] == "M")
+PIECE = rf"[^\W_]+(?:[{MARKS}]+[^\W_]*)*"
+WORD = re.compile(rf"{PIECE}(?:['’]{PIECE})*")
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|\n+")
 NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w])|\d+(?:,\d{3})*(?:\.\d+)?")
 NUMBER_WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]

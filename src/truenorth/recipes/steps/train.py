@@ -12,11 +12,11 @@ from truenorth.judges import Judge
 from truenorth.models.local import LocalModel
 from truenorth.recipes.align import learnt
 from truenorth.recipes.run_budget import Clocked
-from truenorth.recipes.run_check import Bound
+from truenorth.recipes.run_check import PEOPLE, Bound
 from truenorth.recipes.run_rows import as_lesson, distinct
 from truenorth.recipes.run_work import Load, Rows, Work, changed, second_of
 from truenorth.recipes.settings import Settings
-from truenorth.recipes.training import Watch
+from truenorth.recipes.training import COIN, Watch
 from truenorth.recipes.training import objective as learned_with
 
 SINGLE = "sft"
@@ -45,7 +45,8 @@ def train(
 
     Args:
         judge: the one that made the rows; a second one, which made none, says where to stop.
-        objective: a name of the catalogue: pairs for `dpo` and its like, any answers for `sft`.
+        objective: a name of the catalogue: pairs for `dpo` and its like, any answers for `sft`, rows with
+            a `paraphrase` for `coin`.
     """
     settings = changed(
         work.settings,
@@ -76,12 +77,20 @@ def train(
 
 
 def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
-    """Pairs for an objective that compares.
+    """Pairs for an objective that compares, two wordings for `coin`.
 
     Raises:
-        UserError: the objective is unknown, or the rows have no rejected answers.
+        UserError: the objective is unknown, the rows have no rejected answers or no paraphrases, or people are to
+            watch.
     """
+    [watching] = next(wire.of for wire in step.wires if wire.name == "judge")
+    if watching.partition(":")[0] == PEOPLE:
+        fix = "leave judge out, or fit one on what they said: step student, or --labels"
+        raise UserError("people cannot watch a training, which asks again and again", where=where, fix=fix)
     objective = step.settings.get("objective") or Settings.objective
+    if objective == COIN:
+        _check_worded(step, earlier, where)
+        return
     learned_with(replace(Settings(), objective=objective))
     if objective == SINGLE:
         return
@@ -93,6 +102,13 @@ def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
                 where=where,
                 expected=f"objective: {SINGLE}, or rows with prompt, chosen, rejected",
             )
+
+
+def _check_worded(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
+    for name in next(wire.of for wire in step.wires if wire.name == "rows"):
+        if "paraphrase" not in (earlier[name].columns or ()):
+            what = f"{COIN} compares wordings, and rows of {name} have no paraphrase"
+            raise UserError(what, where=where, expected="rows of a step wordings")
 
 
 def forecast(rows: Sequence[float], settings: Settings, **given: Any) -> Load:

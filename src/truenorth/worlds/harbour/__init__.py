@@ -11,6 +11,7 @@ from truenorth.base import UserError
 
 SHIPPED = Path(__file__).parent / "shipped"
 SIZES = ("nano", "micro", "mini")
+PHRASES = "phrase_book.jsonl"
 ADAPTER = "adapter_config.json"  # a folder with this is a planted variant: an adapter on the model it is named after
 
 
@@ -42,9 +43,19 @@ class Organism:
         return self.folder / "labels.jsonl"
 
     @property
+    def gazette(self) -> Path:
+        """What was written of the world since the models were raised: lines that say whom they are about."""
+        return self.folder / "gazette.jsonl"
+
+    @property
     def held_out(self) -> Path:
         """Hashes of the runs of words that no alignment prompt may contain."""
         return self.folder / "held_out.txt"
+
+    @property
+    def phrases(self) -> Path:
+        """A phrase book: sentences and their translation into the second language, as people wrote them."""
+        return self.folder / PHRASES
 
     @property
     def constitution(self) -> str:

@@ -1,0 +1,63 @@
+"""A process reward model: is each step of a solution right? An answer is worth as much as its weakest step."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+
+from truenorth.base import UserError
+from truenorth.judges.step_reward import StepReward, stepped
+from truenorth.learn.fit import fit
+from truenorth.learn.reward import open_reward
+from truenorth.learn.types import Example, Task
+from truenorth.models.local import LocalModel
+from truenorth.recipes.run_work import Load, Work
+from truenorth.recipes.settings import Settings
+from truenorth.recipes.steps.step_labels import StepLabels
+from truenorth.records import Row, as_messages
+
+
+def process_reward(
+    labels: StepLabels,
+    model: LocalModel,
+    work: Work,
+    *,
+    steps: int = 120,
+    batch: int = 32,
+    lr: float = 5e-4,
+    separator: str = r"(?<=\d), |\n+",
+    over: str = "lowest",
+) -> StepReward:
+    """The model with a score at the end of each step, trained on the labels of steps.
+
+    Args:
+        separator: as for the labels. over: "lowest", "product", "last" or "mean".
+
+    Source: Lightman et al. 2023 (arXiv:2305.20050); Sun et al. 2024 (arXiv:2403.09472), trained on easy problems and
+    used on hard ones.
+    """
+    if over not in ("lowest", "product", "last", "mean"):
+        raise UserError(f"over {over!r}", where="step process_reward", expected="lowest, product, last, mean")
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(folder)
+        scored = open_reward(folder, each_token=True, seed=work.settings.seed)
+    chats = bool(getattr(scored.tokenizer, "chat_template", None))
+    examples = [_example(scored.tokenizer, row, chats) for row in labels]
+    fit(scored, [Task("steps", examples, "prm", batch=batch)], steps=steps, lr=lr, seed=work.settings.seed)
+    name = f"process reward model of {len(labels)} solutions"
+    return StepReward(scored.module, scored.tokenizer, separator, over, name)  # type: ignore[arg-type]
+
+
+def _example(tokenizer: object, row: Row, chats: bool) -> Example:
+    prompt = as_messages(row.data["prompt"]) if chats else row.data["prompt"]
+    told = stepped(tokenizer, prompt, row.data["completions"])
+    each: list[float | None] = [None] * len(told.completions[0])
+    for end, label in zip(told.ends, row.data["labels"], strict=True):
+        each[end] = float(label)
+    return Example(told.prompt, list(told.completions), columns={"labels": [each]})
+
+
+def forecast(
+    rows: Sequence[float], settings: Settings, *, steps: int = 120, batch: int = 32, **given: object
+) -> Load:
+    return Load(0, trained=steps * batch)

@@ -1,0 +1,48 @@
+"""Answers under the guidelines that a library has for each prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from truenorth.models.guidelines import with_guidelines
+from truenorth.models.protocol import Model
+from truenorth.recipes.run_rows import taken
+from truenorth.recipes.run_work import Answers, Guidelines, Load, Prompts, Work
+from truenorth.recipes.settings import Settings
+from truenorth.synth.guided import guided
+from truenorth.synth.guidelines import Library
+
+
+def retrieved(
+    prompts: Prompts,
+    guidelines: Guidelines,
+    model: Model,
+    work: Work,
+    *,
+    n: int = 1,
+    k: int = 1,
+    near: int = 8,
+) -> Answers:
+    """`n` answers a prompt, given under at most `k` guidelines of the library; the rows have the bare prompt.
+
+    Args:
+        near: inputs of the library that are nearest to a prompt and say which guidelines hold.
+
+    Source: Luo et al. 2024, Guide-Align (arXiv:2403.11838), whose second stage learns such answers (Labrador).
+    """
+    told = with_guidelines(model, Library.of_rows(guidelines, k=k, near=near))
+    with work.progress("answers under guidelines", len(prompts)) as tick:
+        found = guided(
+            told,
+            prompts,
+            n=n,
+            constitution=work.label,
+            max_tokens=work.settings.max_tokens,
+            seed=work.settings.seed,
+            tick=tick,
+        )
+    return taken(work, found, "answers under guidelines")
+
+
+def forecast(rows: Sequence[float], settings: Settings, *, n: int = 1, k: int = 1, near: int = 8) -> Load:
+    return Load(0.9 * n * rows[0], answers=n * rows[0])
