@@ -32,7 +32,7 @@ def lessons(model: LocalModel, objective: str, stock: Stock) -> list[Example]:
     """
     need = needs(load_objective(objective))
     if need.coupling == "state_pair":
-        return coin_tasks(model, wordings(model, stock))[1].examples
+        return list(coin_tasks(model, wordings(model, stock))[1].examples)
     if need.coupling == "pair" or objective in PAIRS_AT_ONCE:
         return _pairs(model, need, stock, PAIR_COLUMNS | OWN_COLUMNS.get(objective, {}))
     if objective in TRIPLES:

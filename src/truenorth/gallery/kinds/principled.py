@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,12 +37,9 @@ def principled(preset: Preset, making: Making, made: Mapping[str, Path], folder:
     ]
     told = conditioned(rows, list(PRINCIPLES.values()), scores(stock), seed=settings.seed)
     plain = Preset(preset.name, preset.kind, preset.method)
-    how = {
-        "steps": preset.steps or 4 * settings.steps,
-        "lr": preset.lr or settings.lr,
-        "batch": settings.batch,
-    }
-    fit_reward(making.model, told, folder=folder, objective=configured(plain), seed=settings.seed, **how)
+    how: dict[str, Any] = {"steps": preset.steps or 4 * settings.steps, "lr": preset.lr or settings.lr}
+    how |= {"folder": folder, "objective": configured(plain), "batch": settings.batch, "seed": settings.seed}
+    fit_reward(making.model, told, **how)
 
 
 def scores(stock: Stock) -> np.ndarray:
