@@ -71,8 +71,14 @@ class StepConfidence:
         x_NF = np.concatenate(features(model, prompts, steps))
         scaled = scaling(x_NF)
         weight_F, bias = logistic((x_NF - scaled.mean_D) / scaled.std_D, target_N, STRENGTH)
-        numbers = {"mean": scaled.mean_D, "spread": scaled.std_D, "weight": np.append(weight_F, bias)}
-        return cls(model, **{k: tuple(v.tolist()) for k, v in numbers.items()}, **settings)
+        weight = tuple(np.append(weight_F, bias).tolist())
+        return cls(
+            model,
+            weight=weight,
+            mean=tuple(scaled.mean_D.tolist()),
+            spread=tuple(scaled.std_D.tolist()),
+            **settings,
+        )
 
     def steps(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[Steps]:
         """Each answer's steps with their probabilities of being right."""
@@ -105,7 +111,8 @@ class StepConfidence:
     def load(cls, folder: str | Path, *, model: Any) -> StepConfidence:
         """A saved head on the model that it was fitted on."""
         told = json.loads((Path(folder) / META).read_text())
-        return cls(model, **{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()})
+        weight, mean, spread = (tuple(told.pop(k)) for k in ("weight", "mean", "spread"))
+        return cls(model, weight, mean, spread, **told)
 
 
 def features(model: Any, prompts: Sequence[Prompt], steps: Sequence[Sequence[str]]) -> list[Floats]:
