@@ -77,7 +77,7 @@ def role_answers(
 
 def _chat(question: Row, profile: Row, system: str, asks: str = "{prompt}") -> list[Message]:
     """The question as a user's turn under a role."""
-    told = question.data.get("document") or profile.data.get("profile", "")
-    values = {"name": str(profile.data["name"]), "profile": str(told)}
+    own = profile.data["name"] == question.data.get("role") and question.data.get("document")
+    values = {"name": str(profile.data["name"]), "profile": str(own or profile.data.get("profile", ""))}
     turns: list[Message] = [{"role": "system", "content": fill(system, values)}] if system else []
     return [*turns, {"role": "user", "content": fill(asks, values | {"prompt": last_turn(question)})}]
