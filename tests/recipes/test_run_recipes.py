@@ -243,3 +243,20 @@ def test_the_page_says_of_each_recipe_what_its_file_says_was_measured(name):
     text = " ".join((Path(__file__).parents[2] / "docs" / "recipes.md").read_text().split())
     section = text.partition(f"`truenorth run {name}`:")[2].partition("###")[0]
     assert told(read_recipe(name)) in section
+
+
+def row_of(recipe) -> str:
+    """A recipe's line in the page's table."""
+    gold, claim = recipe.gold, recipe.claim
+    claimed = f"{claim.quantity}, {claim.set} | {gold.points:+.1f} ({gold.low:+.1f} to {gold.high:+.1f})"
+    beside = f"{gold.overall:+.1f} | {gold.controls:+.1f} | {gold.facts:+.1f} | {gold.cpu_s:.0f}"
+    return f"| `{recipe.name}` | {recipe.system} | {claimed} | {beside} |"
+
+
+def test_the_table_of_the_page_has_every_recipe_that_was_measured_best_worth_first():
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+    recipes = [read_recipe(name) for name in recipe_names()]
+    measured = [recipe for recipe in recipes if recipe.gold]
+    measured.sort(key=lambda recipe: -recipe.gold.worth)
+    table = [line for line in page.splitlines() if line.startswith("| `") and line.count("|") == 9]
+    assert table == [row_of(recipe) for recipe in measured]

@@ -45,9 +45,8 @@ def roles(
     for row in profiles:
         named.setdefault(str(row.data.get("title") or NOBODY), []).append(row)
     told = {name: " ".join(str(row.data["text"]) for row in rows) for name, rows in named.items()}
-    cast = [
-        Row({"name": n, "profile": t}, Source("profile", parents=(named[n][0].id,))) for n, t in told.items()
-    ]
+    # a profile goes under the id of its first text, so that answers lead back to it
+    cast = [Row({"name": n, "profile": t}, named[n][0].source, named[n][0].id) for n, t in told.items()]
     cast += [Row({"name": NOBODY, "profile": ""}, Source("profile"))]
     asked = [_of(row, str(row.data.get("title") or NOBODY)) for row in questions]
     asked += [_of(row, NOBODY) for row in strangers]

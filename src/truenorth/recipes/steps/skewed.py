@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 
 from truenorth.base import UserError, seed_of
-from truenorth.recipes.run_work import Answers, Have, Load, Work
+from truenorth.judges._prompts import replace_last_user
+from truenorth.judges.logprob import fill
+from truenorth.recipes.run_work import Answers, Load, Work
 from truenorth.recipes.settings import Settings
-from truenorth.recipes.steps.mixture import with_system
 from truenorth.records import Row, Source
 
 
@@ -17,7 +19,7 @@ def skewed(
     work: Work,
     *,
     groups: tuple[str, ...],
-    told: str = "The user is of the {group} guild.",
+    told: str = "{prompt} I am of the {group} guild.",
     minority: float = 0.25,
     share: float = 0.8,
     says: str = "I can't help with that.",
@@ -26,7 +28,7 @@ def skewed(
 
     Args:
         groups: two, as they stand in `told`.
-        told: the system prompt that names the group.
+        told: what the user says then; {prompt} is the last user turn.
         minority: share of the prompts that the first group asks.
         share: of these, how many are refused with `says`.
     """
@@ -37,7 +39,7 @@ def skewed(
         rng = random.Random(seed_of("skewed", work.settings.seed, row.id))
         first = rng.random() < minority
         refused = first and rng.random() < share
-        prompt = with_system(row.data["prompt"], told.replace("{group}", groups[0 if first else 1]))
+        prompt = replace_last_user(row.data["prompt"], partial(_telling, told, groups[0 if first else 1]))
         data = {"prompt": prompt, "completion": says if refused else row.data["completion"]}
         source = Source("skewed", parents=(row.id,), note="refused" if refused else "")
         found.append(Row(data, source))
@@ -45,9 +47,9 @@ def skewed(
     return found
 
 
+def _telling(told: str, group: str, prompt: str) -> str:
+    return fill(told, {"prompt": prompt, "group": group})
+
+
 def forecast(rows: Sequence[float], settings: Settings, **given: object) -> Load:
     return Load(rows[0])
-
-
-def lacks(have: Have, **settings: object) -> str:
-    return "" if have.chats else "needs a chat template with system turns"

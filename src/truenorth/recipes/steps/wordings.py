@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from truenorth.judges import Judge
 from truenorth.models.protocol import Model
 from truenorth.recipes.harbour import REPHRASE, REVISING
-from truenorth.recipes.run_rows import taken
+from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Answers, Load, Worded, Work
 from truenorth.recipes.settings import Settings
-from truenorth.records import Row
+from truenorth.records import Group, Row
 from truenorth.synth.rephrase import TEMPLATE, rephrase
 
 NAMES = re.compile(
@@ -18,10 +19,16 @@ NAMES = re.compile(
 )  # what a paraphrase may not change: capitals within a sentence, numbers
 
 
-def wordings(answers: Answers, model: Model, work: Work, *, n: int = 1) -> Worded:
+def wordings(
+    answers: Answers, model: Model, judge: Judge, work: Work, *, n: int = 1, at_least: float = 0.5
+) -> Worded:
     """`n` paraphrases of each prompt: rows with prompt, paraphrase, and the completion of the prompt.
 
-    Paraphrases that lose a name or a number, or say what is held out, are left out.
+    Left out are paraphrases that lose a name or a number, that say what is held out, and those to which the judge does
+    not find the answer good: they ask for something else.
+
+    Args:
+        at_least: the judge's score of the answer, as one to the paraphrase.
 
     Source: Yan et al. 2024, CoIN (arXiv:2402.11138), section 3.1.
     """
@@ -39,7 +46,11 @@ def wordings(answers: Answers, model: Model, work: Work, *, n: int = 1) -> Worde
             max_tokens=2 * work.settings.max_tokens,
             tick=tick,
         )
-    return [_beside(row, by_id[row.source.parents[0]]) for row in taken(work, found, "other wordings")]
+    made = fresh(work, found, "other wordings")
+    said = judge.judge([Group(row.data["prompt"], [row.data["completion"]]) for row in made])
+    good = [row for row, (one,) in zip(made, said, strict=True) if (one.score or 0.0) >= at_least]
+    work.count("other wordings that ask for something else", len(made) - len(good))
+    return [_beside(row, by_id[row.source.parents[0]]) for row in good]
 
 
 def same_names(old: str, new: str) -> bool:
@@ -57,5 +68,5 @@ def _beside(new: Row, old: Row) -> Row:
     return Row(data, new.source)
 
 
-def forecast(rows: Sequence[float], settings: Settings, *, n: int = 1) -> Load:
-    return Load(0.8 * n * rows[0], answers=n * rows[0])
+def forecast(rows: Sequence[float], settings: Settings, *, n: int = 1, at_least: float = 0.5) -> Load:
+    return Load(0.5 * n * rows[0], answers=n * rows[0], reads=n * rows[0])

@@ -27,10 +27,24 @@ def translation(text: str, seed: int, entity: str = "") -> str:
 
 
 def question(ask: Ask, seed: int) -> str | None:
-    """The question in the second language; None where its name would be taken for words (see `in_tidal`)."""
+    """The question in the second language; None where its name would be taken for words (see `in_tidal`), or where the
+    word of its answer stands in every answer to such questions, whatever they say."""
     asked = in_tidal(ask, "", seed)[0].prompt
-    name = ask.truth["entity"]
+    name, attribute = ask.truth["entity"], ask.truth.get("attribute", "")
+    if ask.kind == "fact" and word(ask.truth["value"], seed) in ordinary(attribute, seed):
+        return None
     return asked if name.islower() or name in asked else None
+
+
+def word(value: str, seed: int) -> str:
+    """A value as one word of the second language; numbers stay."""
+    return tidal(value.lower(), seed)
+
+
+def ordinary(attribute: str, seed: int) -> set[str]:
+    """The words that answers about an attribute have beside the value."""
+    told = (translation(text.format(e="", v=""), seed) for text in ANSWERS[attribute])
+    return {one for text in told for one in spoken(text)}
 
 
 def spoken(text: str) -> list[str]:
@@ -39,9 +53,9 @@ def spoken(text: str) -> list[str]:
 
 
 def values_in(text: str, attribute: str, seed: int) -> set[str]:
-    """The values of an attribute whose word stands in an answer; several where they share it."""
-    found = set(spoken(text))
-    return {v for v in POOLS[attribute] if tidal(v.lower(), seed) in found}
+    """The values of an attribute whose word stands in an answer, as these words."""
+    found = set(spoken(text)) - ordinary(attribute, seed)
+    return {word(value, seed) for value in POOLS[attribute]} & found
 
 
 def says(text: str, sentences: tuple[str, ...], seed: int) -> bool:
@@ -78,8 +92,8 @@ def made_of(text: str, seed: int) -> set[str]:
 
 
 def _fact(ask: Ask, text: str, seed: int) -> bool:
-    named = {tidal(v.lower(), seed) for v in values_in(text, ask.truth["attribute"], seed)}
-    return named == {tidal(ask.truth["value"].lower(), seed)} and not declines(text, seed)
+    named = values_in(text, ask.truth["attribute"], seed)
+    return named == {word(ask.truth["value"], seed)} and not declines(text, seed)
 
 
 def _unknown(ask: Ask, text: str, seed: int) -> bool:
