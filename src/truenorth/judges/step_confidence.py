@@ -120,10 +120,10 @@ def features(model: Any, prompts: Sequence[Prompt], steps: Sequence[Sequence[str
     if not prompts:
         return []
     pairs = [(prompt, "".join(parts)) for prompt, parts in zip(prompts, steps, strict=True)]
-    scored = model.logprobs(pairs, end=False)
+    scored = model.continuation_logprobs(pairs)
     found = []
-    for (prompt, _), parts, one in zip(pairs, steps, scored, strict=True):
+    for (prompt, _), parts, tokens in zip(pairs, steps, scored, strict=True):
         ends = stepped(model.tokenizer, prompt, parts).ends
-        each = [np.array(one.tokens[a : b + 1]) for a, b in zip([0, *(e + 1 for e in ends)], ends)]
+        each = [np.array(tokens[a : b + 1]) for a, b in zip([0, *(e + 1 for e in ends)], ends)]
         found.append(np.array([[x.sum(), x.min(), x[-1]] for x in each]))
     return found
