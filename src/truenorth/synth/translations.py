@@ -130,8 +130,8 @@ def _row(row: Row, texts: Sequence[str], model: Model, seed: int, language: str)
 def word_for_word(rows: Sequence[Row], pairs: Sequence[tuple[str, str]], *, language: str = "") -> Filtered:
     """Rows (prompt, completion) in a language that keeps the order of words, by the words of translated sentences.
 
-    A word is what it is most often where both sides of a pair have as many. Numbers stay, and so do unknown words with a
-    capital beside another one: names. Reasons: "unknown words" (there is any), "unchanged".
+    A word is what it is most often where both sides of a pair have as many. Numbers stay, and so do unknown words with
+    a capital beside another one: names. Reasons: "unknown words" (there is any), "unchanged".
     """
     known = dictionary(pairs)
     made: list[Row | str] = []
