@@ -4,7 +4,7 @@ turn.
     python benchmarks/judging_vs_generate.py [--cases pairs "of 4" "of 8" checklist] [--repeats 5] [--threads 1]
 
 The judge's own requests go to both sides. `generate` gets its best: sorted by length, left-padded batches of
-32, SDPA, one new token, the verdict read from its scores; and, as most programs do it, 16 new tokens to be
+8, SDPA, one new token, the verdict read from its scores; and, as most programs do it, 16 new tokens to be
 parsed ("16 tokens"). Both sides must give the same verdict wherever the two likeliest options differ by a
 thousandth.
 

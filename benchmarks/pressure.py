@@ -36,12 +36,12 @@ def table(attacks: Mapping[str, Mapping[str, Held]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("runs", nargs="*", type=Path, help="of the main job; none: the base model alone")
     parser.add_argument("--items", type=int, default=75)
     args = parser.parse_args()
     shipped = organism()
     sides = {"base": [shipped.model], "aligned": [run / "model" for run in args.runs]}
-    for side, folders in sides.items():
+    for side, folders in ((side, folders) for side, folders in sides.items() if folders):
         models = [LocalModel.load(folder) for folder in folders]
         found = under_pressure(models, int(shipped.about["seed"]), items=args.items, apart=False, seed=1)
         print(f"\n{side}\n\n{table(found[BOTH])}", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +38,18 @@ TEMPLATES: dict[str, str | None] = {
     "raises_on_system": "{% if messages[0]['role'] == 'system' %}"
     "{{ raise_exception('System role not supported') }}{% endif %}" + CHATML,
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to test the code of another checkout, which an editable install may name: what fails there says nothing.
+
+    An installed wheel is tested as it is.
+    """
+    ours = Path(__file__).resolve().parents[1] / "src"
+    spec = importlib.util.find_spec("truenorth")
+    found = Path(spec.origin).resolve().parents[1] if spec and spec.origin else ours
+    if found != ours and (found.parent / "pyproject.toml").is_file():
+        pytest.exit(f"truenorth would be that of {found}, not of {ours}: set PYTHONPATH", returncode=4)
 
 
 @pytest.fixture(scope="session", autouse=True)

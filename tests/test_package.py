@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -73,3 +74,15 @@ def test_help_comes_without_torch(capsys: pytest.CaptureFixture[str]):
     assert "align" in done.stdout
     with capsys.disabled():
         print(f" [truenorth --help: {seconds:.2f} s] ", end="")
+
+
+def test_tests_refuse_to_run_on_the_code_of_another_checkout(tmp_path: Path):
+    """Tests of one state beside code of another fail for no reason that is theirs."""
+    (tmp_path / "src" / "truenorth").mkdir(parents=True)
+    (tmp_path / "src" / "truenorth" / "__init__.py").write_text("")
+    (tmp_path / "pyproject.toml").write_text("")
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests/base"]
+    where = {**os.environ, "PYTHONPATH": str(tmp_path / "src")}
+    done = subprocess.run(command, cwd=ROOT, env=where, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 4
+    assert f"truenorth would be that of {tmp_path / 'src'}" in done.stdout + done.stderr

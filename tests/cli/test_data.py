@@ -121,6 +121,30 @@ def test_evaluations_and_protected_texts_are_told_by_name(data, capsys):
     assert prompts("b.jsonl") == [ROWS[3]["prompt"]]
 
 
+RUDE, KIND = "you are a stupid worthless {} and i hate you", "thank you for the lovely {} , it helped me"
+
+
+def test_toxic_rows_go_by_a_filter_that_learned_from_labels_and_from_the_file(data, capsys):
+    labelled = [
+        {"text": (RUDE if i % 2 else KIND).format(f"thing{i}"), "bad": "yes" if i % 2 else "no"}
+        for i in range(120)
+    ]
+    write_table("labels.jsonl", [*labelled, {"text": "who knows", "bad": None}])
+    rows = [{"prompt": (RUDE if i % 3 == 0 else KIND).format(f"thing{i}")} for i in range(200, 290)]
+    write_table("more.jsonl", [*rows, {"prompt": labelled[1]["text"]}])
+    words = "toxic more.jsonl --out kept.jsonl --dropped gone.jsonl --labels labels.jsonl --label bad".split()
+    status, out, _ = run(capsys, *words)
+    assert status == exits.OK
+    assert out.startswith("flags 0.944")  # 18 of 60 toxic labels are held out, and one of them may be missed
+    assert (
+        "30 toxic and 30 other texts" in out
+    )  # of 60 others only as many as the labels have; no labelled text
+    assert all("stupid" in row["prompt"] for row in read_rows("gone.jsonl"))
+    assert {row["reason"] for row in read_rows("gone.jsonl")} == {"toxic"}
+    assert len(read_rows("gone.jsonl")) >= 10  # of 31 that differ in a number: the threshold lies among them
+    assert run(capsys, *words, "--quiet", "--learn", "0")[1] == ""
+
+
 def test_balance_shows_each_group(data, capsys):
     status, out, _ = run(
         capsys, "balance", "rows.jsonl", "--group", "group", "--label", "ok", "--out", "balance.json"
@@ -153,6 +177,10 @@ def test_balance_shows_each_group(data, capsys):
         ("restore rows.jsonl --out x.jsonl --key none.json", "cannot read the key"),
         ("decontaminate rows.jsonl --out x.jsonl", "nothing to look for"),
         ("decontaminate rows.jsonl --out x.jsonl --copyright .", "no index"),
+        ("toxic rows.jsonl --out x.jsonl --labels rows.jsonl --label ok", "2 toxic and 1 other"),
+        ("toxic rows.jsonl --out x.jsonl --labels rows.jsonl --label prompt", "is neither true nor false"),
+        ("toxic rows.jsonl --out x.jsonl --labels rows.jsonl", "no column 'toxic'"),
+        ("toxic rows.jsonl --out x.jsonl --labels rows.jsonl --label ok --recall 2", "recall 2.0"),
         ("balance rows.jsonl --group score --label prompt", "is neither true nor false"),
         ("balance empty.jsonl --group score", "empty.jsonl: no rows"),
     ],

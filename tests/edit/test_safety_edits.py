@@ -292,6 +292,18 @@ def test_a_critical_neuron_writes_nothing_any_more(given, tmp_path: Path):
     np.testing.assert_array_equal(out[other], weights(1)[other])
 
 
+def test_a_critical_neuron_is_given_back_whole_where_scores_name_what_it_reads_by(given, tmp_path: Path):
+    """Neurons 1 and 3: their columns of the output matrix, and their rows of the matrices they read by."""
+    score, gate = np.array([0, 5, 1, 9, 2, 3, 4], np.float32), DOWN.replace("down", "gate")
+    files = {"neurons": stored(tmp_path, "n", {DOWN: score, gate: score})}
+    out = made("critical_neurons", given, tmp_path / "out", roles=("aligned",), files=files, share=2 / 7)
+    now, then = weights(1), weights(2)
+    for name, at in ((DOWN, (slice(None), [1, 3])), (gate, ([1, 3],))):
+        wanted = now[name].copy()
+        wanted[at] = then[name][at]
+        np.testing.assert_array_equal(out[name], wanted)
+
+
 def test_actsvd_removes_what_safety_uses_and_utility_does_not(given, tmp_path: Path):
     one, two = grams(1), grams(2)
     files = {"safety": stored(tmp_path, "s", one), "utility": stored(tmp_path, "u", two)}

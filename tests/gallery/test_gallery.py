@@ -18,7 +18,8 @@ from truenorth.gallery.cells import run_gallery
 from truenorth.gallery.claims import Claim
 from truenorth.gallery.gather import Asked, folder_of, number
 from truenorth.gallery.kinds.objective import configured
-from truenorth.gallery.lessons import lessons
+from truenorth.gallery.kinds.principled import PRINCIPLES, asked_under, scores
+from truenorth.gallery.lessons import lessons, same_names
 from truenorth.gallery.page import gallery_page, write_gallery
 from truenorth.gallery.presets import KINDS, Preset, chosen, in_waves, presets
 from truenorth.gallery.stock import Stock, read_stock
@@ -36,7 +37,6 @@ from truenorth.worlds.harbour import organism
 TINY = Settings(prompts=70, held_prompts=0, samples=4, steps=2, batch=2, items=4, max_tokens=24)
 NANO = organism("nano")
 LEFT_OUT = {  # objectives without a row, and why
-    "coin": "wants every request in two wordings, which the shared data does not have",
     "prm": "judges steps, and no question of the bench is answered in steps",
     "sacpo": "wants the margin of a model that learned to be helpful alone",
 }
@@ -173,6 +173,53 @@ def test_the_best_of_four_is_the_one_that_is_scored_highest_and_for_costs_lowest
     best: Any = BestOf(Four(), ByTable(), lowest)  # type: ignore[arg-type]
     assert [[c.text for c in drawn] for drawn in best.sample(["q", "r"])] == [[chosen], [chosen]]
     assert best.sample(["q"], temperature=0.0)[0][0].text == "a"
+
+
+def test_one_judge_is_asked_under_other_principles_without_being_trained_again(gallery: Gallery, root: Path):
+    rows = presets()
+    asked = [rows[name] for name in ("base", "salmon", "salmon-turned")]
+    told = {e.name: e for e in run_gallery(root, NANO, rows, asked, settings=TINY, quiet=True).entries}
+    assert [e.failed for e in told.values()] == [""] * 3
+    models = [
+        folder_of(root, name, 0) / "model" / "model.safetensors" for name in ("salmon", "salmon-turned")
+    ]
+    assert models[0].read_bytes() == models[1].read_bytes()
+    assert told["salmon"].overall is not None
+
+
+def test_what_a_judge_is_asked_under_is_named_by_principles_or_their_negatives():
+    assert asked_under(under=["private"]) == (PRINCIPLES["private"].definition,)
+    assert asked_under(turned=True) == tuple(p.negative for p in PRINCIPLES.values())
+
+
+def test_scores_of_principles_are_gaps_between_both_answers_over_each_principles_variance():
+    """Honest: gaps 1 and -1, variance 1. Private says nothing of the second pair: 1 and 0, variance 1/4."""
+    parts = [
+        {"honest": 1.0, "private": 1.0},
+        {"honest": 0.0, "private": 0.0},
+        {"honest": 0.0},
+        {"honest": 1.0},
+    ]
+    verdicts = [Row({"parts": own, "text": str(i)}, Source("judge")) for i, own in enumerate(parts)]
+    pairs = [
+        Row({"use": "pair", "n": i}, Source("choose", parents=(verdicts[2 * i].id, verdicts[2 * i + 1].id)))
+        for i in (0, 1)
+    ]
+    found = dict(zip(PRINCIPLES, scores(Stock(pairs, verdicts, [])).tolist(), strict=True))
+    assert found["honest"] == [1.0, -1.0]
+    assert found["private"] == [4.0, 0.0]
+    assert found["steady"] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("new", "kept"),
+    [("What boat has Nesil Tinel?", True), ("What boat has Wabel Garic?", False), ("What boat?", False)],
+)
+def test_a_paraphrase_must_keep_the_names(new: str, kept: bool):
+    assert same_names("Please, what does Nesil Tinel sail in?", new) is kept
+    assert not same_names(
+        "Please, what is 3 plus 4?", "What is 3 and 4?"
+    )  # without a name nothing can be checked
 
 
 def pair(chosen: str, rejected: str, principle: str) -> Row:

@@ -62,9 +62,22 @@ def test_without_a_text_there_is_nothing_to_quote_and_no_verdict():
     silent = debate(text="")
     assert silent.compare(*ASKED)[0].first is None
     [[first, second]] = silent.judge([Group(ASKED[0][0], ["red", "blue"])])
-    assert (first.score, first.reason, second.score) == (None, "nothing to quote", None)
+    assert (first.score, first.reason, second.score) == (
+        None,
+        "nothing to quote, or it speaks for neither",
+        None,
+    )
     [[alone]] = debate().judge([Group(ASKED[0][0], ["red"])])
     assert alone.reason == "not a pair of answers"
+
+
+def test_quotes_that_make_neither_answer_likelier_leave_no_verdict():
+    # "red" goes from 0.3 to 0.9 behind the note about the mill: log 3, 1.10 nats. Rain says nothing of it.
+    told = [["The mill is red."]]
+    assert debate(support=1.0).hear(*ASKED, told)[0].first == pytest.approx(0.75)
+    assert debate(support=1.2).hear(*ASKED, told)[0].first is None
+    assert debate(support=0.1).hear(*ASKED, [["It rained."]])[0].first is None
+    assert debate().hear(*ASKED, [["It rained."]])[0].first == pytest.approx(0.5)
 
 
 def test_the_judge_alone_goes_by_how_likely_it_finds_an_answer():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,57 @@ def test_kinds_with_models_open_them_from_folders(tiny_llama: Any, tmp_path: Pat
 def test_what_does_not_fit_is_named(spec: dict[str, Any], told: str):
     with pytest.raises(UserError, match=told):
         open_judge(spec)
+
+
+OWN = """
+from truenorth.records import Judgement
+
+
+class Longest:
+    def __init__(self, *, most: int = 5):
+        self.most, self.name = most, "longest"
+
+    def judge(self, groups):
+        return [[Judgement(min(1.0, len(c.split()) / self.most), self.name) for c in g.completions] for g in groups]
+
+
+def nothing():
+    return 5
+"""
+
+
+def test_a_judge_of_ones_own_is_a_kind_and_a_member_where_code_is_allowed(tmp_path: Path):
+    """Four words of at most five; in a panel with a check that says 0, the mean."""
+    (tmp_path / "own_longest.py").write_text(OWN)
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "kind: panel\nmembers:\n  - {kind: 'own_longest:Longest', most: 5}\n"
+        "  - {kind: check, name: max_words, limit: 1}\n"
+    )
+    with pytest.raises(UserError, match="--allow-code runs it"):
+        open_judge(str(file))
+    assert "own_longest" not in sys.modules
+    before = list(sys.path)
+    [[found]] = open_judge(str(file), allow_code=True).judge([Group("?", ["one two three four"])])
+    assert found.score == pytest.approx(0.4)
+    assert sys.path == before
+    own = open_judge("own_longest:Longest", folder=tmp_path, allow_code=True)
+    assert own.judge([Group("?", ["one"])])[0][0].score == pytest.approx(0.2)
+    for spec, says in (
+        ({"kind": "own_longest:nothing"}, "is no judge"),
+        ({"kind": "own_longest:Shortest"}, "cannot import"),
+        ({"kind": "own_longest:Longest", "least": 1}, "least"),
+    ):
+        with pytest.raises(UserError, match=says):
+            open_judge(spec, folder=tmp_path, allow_code=True)
+
+
+def test_a_file_cannot_allow_itself_to_run_code(tmp_path: Path):
+    (tmp_path / "code.yaml").write_text(
+        "name: t\nversion: '1'\nprinciples:\n  - {id: a, statement: b, kind: value, checks: [{'own_code:f': {}}]}\n"
+    )
+    (tmp_path / "mine.yaml").write_text(
+        f"kind: constitution\npath: {tmp_path / 'code.yaml'}\nallow_code: true\n"
+    )
+    with pytest.raises(UserError, match="code"):
+        open_judge(str(tmp_path / "mine.yaml"))

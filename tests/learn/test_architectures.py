@@ -7,6 +7,7 @@ chosen to go wrong: grouped heads, soft caps, head bias, scaled logits, and sequ
 from __future__ import annotations
 
 import copy
+import random
 from functools import partial
 
 import learn_plain as plain
@@ -20,8 +21,11 @@ from truenorth.learn.coupling import load_objective, needs
 from truenorth.learn.gradient import task_gradient
 from truenorth.learn.reference import compute_reference
 from truenorth.learn.work import Work
+from truenorth.models.encoding import Pair
 from truenorth.models.forward import Forward, disagreement, open_forward
+from truenorth.models.last_layer import last_layer
 from truenorth.models.packed import lay_out, packed_attention
+from truenorth.models.prefixes import shared_scores
 
 COMMON = {
     "vocab_size": plain.VOCABULARY,
@@ -78,6 +82,9 @@ MODELS = {
 }
 
 
+WHOLE = ("gpt2",)  # the last layer is computed whole: its modules are named otherwise
+
+
 def build(name: str):
     kind, settings = MODELS[name]
     settings = settings if kind is tf.GPT2Config else COMMON | settings
@@ -108,6 +115,28 @@ def test_packed_log_probs_are_the_models_own(name):
             with torch.no_grad():
                 want = plain.logps(module, example.prompt, completion)
             torch.testing.assert_close(torch.from_numpy(got), want, atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_last_layer_that_is_computed_only_where_it_is_read_is_the_models_own(name):
+    """Verdicts: a few tokens are read of many. The layer's MLP sees those alone, where it is named as Llama's is."""
+    model = build(name)
+    forward = open_forward(model)
+    chance = random.Random(1)
+    trunk = [chance.randrange(5, 70) for _ in range(12)]
+    prompts = [[*trunk, *(chance.randrange(5, 70) for _ in range(k))] for k in (5, 6, 7)]
+    pairs = [Pair(prompt, [7]) for prompt in prompts]
+    seen = []
+    if forward.trims:
+        inner = next(last_layer(forward.body).mlp.children())
+        inner.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[1]))
+    found = shared_scores(forward, pairs)
+    with torch.no_grad():
+        for prompt, [ours] in zip(prompts, found, strict=True):
+            logits = model(input_ids=torch.tensor([prompt]), use_cache=False).logits[0, -1].float()
+            assert ours == pytest.approx(float(logits[7] - logits.logsumexp(0)), abs=1e-4)
+    assert seen[:1] == ([3] if forward.trims else [])
+    assert forward.trims == (name not in WHOLE)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -17,6 +17,7 @@ from truenorth.edit.methods.regmean import regmean
 from truenorth.edit.safety.actsvd import actsvd
 from truenorth.learn import Example, penalties
 from truenorth.models.local import LocalModel
+from truenorth.recipes.edit_contrast import contrast
 from truenorth.recipes.edit_inputs import encoded, layers
 from truenorth.recipes.edit_mask import learn_mask
 from truenorth.recipes.edit_restore import move, restore_in_steps
@@ -182,10 +183,25 @@ def test_a_planted_neuron_ranks_first(model):
     output.register_forward_pre_hook(lambda _, args: (plant(args[0], seen),))
     groups = [[{"prompt": p} for p in texts] for texts in (("fish and nets", "nets and fish"), ("a", "b"))]
     found = neurons(model, Data(*groups))
-    assert {name.split(".")[-2] for name in found} == {"down_proj"}
+    assert {name.split(".")[-2] for name in found} == {"down_proj", "gate_proj", "up_proj"}
+    assert torch.equal(found[DOWN], found[DOWN.replace("down", "up")])
     assert int(found[DOWN].argmax()) == 7
     with pytest.raises(UserError, match="to compare with"):
         neurons(model, Data(ROWS))
+
+
+def test_neurons_of_two_models_differ_where_one_of_them_was_changed(model, aligned):
+    """Against itself 0; with row 7 of layer 1's gate turned round, neuron 7 ranks first and lower layers are silent."""
+    assert max(float(score.max()) for score in contrast(model, Data(ROWS), model).values()) == 0.0
+    other = LocalModel.of(copy.deepcopy(model.module), model.tokenizer, name="other")
+    with torch.no_grad():
+        other.module.model.layers[1].mlp.gate_proj.weight[7] *= -1.0
+    found = contrast(model, Data(ROWS), other)
+    assert int(found[DOWN].argmax()) == 7
+    assert float(found[DOWN].topk(2).values[1]) == 0.0
+    assert float(found[DOWN.replace("layers.1", "layers.0")].max()) == 0.0
+    with pytest.raises(UserError, match="needs the aligned model"):
+        contrast(model, Data(ROWS))
 
 
 def plant(out: torch.Tensor, seen: list[torch.Tensor]) -> torch.Tensor:

@@ -6,14 +6,24 @@ Nothing that debates or judges sees the truth; it measures.
 from __future__ import annotations
 
 import random
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 
+from truenorth.judges._maths import final_answer
 from truenorth.judges.quotes import QuoteDebate
 from truenorth.models.local import LocalModel
 from truenorth.recipes.harbour import READ
-from truenorth.records import Prompt
+from truenorth.recipes.settings import Settings
+from truenorth.recipes.steps.answers import answers
+from truenorth.recipes.steps.problems import problems
+from truenorth.recipes.steps.step_confidence import step_confidence
+from truenorth.recipes.steps.step_labels import step_labels
+from truenorth.records import Group, Prompt, Row
 from truenorth.stats import Paired, paired
 from truenorth.worlds.harbour import organism
 from truenorth.worlds.harbour.gold.dialogues import ask_fact, make_pool, value_of
@@ -122,3 +132,57 @@ def value(said: str, other: str) -> str:
     return " ".join(
         w for w, o in zip(said.strip(".").split(), other.strip(".").split(), strict=True) if w != o
     )
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    yield lambda n: None
+
+
+def reranked(seed: int) -> dict[str, list[float]]:
+    """For each hard sum: the share of eight tries that is right, and 1 where the one picked is: by most votes, by the
+    model's likelihood, by steps, and by steps that were fitted on labels in which right and wrong changed places."""
+    model, held_out = LocalModel.load(organism("nano").model), organism("nano").held_out
+    work: Any = SimpleNamespace(
+        settings=Settings(prompts=250, seed=seed),
+        guidance={},
+        count=lambda name, n=1: None,
+        progress=progress,
+        job=SimpleNamespace(inputs={"held_out": held_out}),
+    )
+    easy, hard = problems(work, level="easy"), problems(work, level="hard", n=150)
+    worked = answers(easy, model, work, n=4, unbiased=0)
+    labels = step_labels(worked, easy, model, work, n=4)
+    turned = [Row({**r.data, "labels": [1 - x for x in r.data["labels"]]}, r.source) for r in labels]
+    judges = [step_confidence(rows, model, work) for rows in (labels, turned)]
+    drawn = model.sample([row.data["prompt"] for row in hard], 8, max_tokens=40, seed=seed)
+    groups = [
+        Group(row.data["prompt"], [c.text for c in some]) for row, some in zip(hard, drawn, strict=True)
+    ]
+    scores = [[[j.score or 0.0 for j in found] for found in judge.judge(groups)] for judge in judges]
+    likely = [[s.total for s in model.logprobs([(g.prompt, c) for c in g.completions])] for g in groups]
+    found: dict[str, list[float]] = {k: [] for k in ("one", "votes", "likeliest", "steps", "turned")}
+    for i, (row, group) in enumerate(zip(hard, groups, strict=True)):
+        ends = [final_answer(c) for c in group.completions]
+        right = [float(end == row.data["answer"]) for end in ends]
+        picks = {k: v[i] for k, v in (("likeliest", likely), ("steps", scores[0]), ("turned", scores[1]))}
+        found["one"].append(sum(right) / len(right))
+        found["votes"].append(float(Counter(ends).most_common(1)[0][0] == row.data["answer"]))
+        for name, by in picks.items():
+            found[name].append(right[max(range(len(by)), key=by.__getitem__)])
+    found["question"] = [str(row.data["prompt"]) for row in hard]  # type: ignore[assignment]
+    return found
+
+
+def test_steps_labelled_on_easy_sums_pick_right_solutions_of_hard_ones():
+    """Row A25: against one try (the mean of eight), and against most votes; no label of a hard sum is seen."""
+    seeds = [reranked(seed) for seed in SEEDS]
+    for name in ("one", "votes", "likeliest", "steps", "turned"):
+        print(f"\n{name}: {[round(sum(s[name]) / len(s[name]), 3) for s in seeds]}")
+    for name in ("one", "votes"):
+        for seed in seeds:
+            assert sum(seed["steps"]) > sum(seed[name])
+        before, after, clusters = ([x for s in seeds for x in s[k]] for k in (name, "steps", "question"))
+        gain = paired(before, after, clusters=clusters, level=0.99)
+        print(f"steps over {name}: {gain}")
+        assert gain.low > 0

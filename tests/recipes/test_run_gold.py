@@ -25,6 +25,7 @@ RUNS = Path(os.environ.get("TRUENORTH_PROOFS", Path(__file__).parents[2] / "runs
 PRINCIPLES = ("harmless", "private", "honest", "steady")
 CONTROLS = ("helpful", "steady_control", "safety_help")
 HARM = ("harmless", "helpful")
+ABILITIES = ("facts", "skills", "public_numbers")
 MEASURING = ("conduct", "ability", "signals", "model")
 
 pytestmark = pytest.mark.gold
@@ -72,11 +73,12 @@ def moved(recipe: Recipe, runs: list[View]) -> Paired:
     with a 99 % interval."""
     claim = recipe.claim
     assert claim is not None
+    kind = "ability" if claim.quantity in ABILITIES else "conduct"
     both = [
         (a, b)
         for view in runs
         for a, b in zip(
-            *(view.rows(f"conduct-{claim.set}-{who}") for who in (claim.over, "aligned")), strict=True
+            *(view.rows(f"{kind}-{claim.set}-{who}") for who in (claim.over, "aligned")), strict=True
         )
         if a.source.principle == claim.quantity
     ]

@@ -45,7 +45,17 @@ def test_a_step_makes_the_columns_that_it_declares(view: View, step: Bound):
 
 @pytest.mark.parametrize("step", ROWS, ids=lambda step: step.name)
 def test_a_row_leads_back_to_where_it_all_began(view: View, step: Bound):
-    begins = {"labelled", "prompts", "red_team", "taxonomy", "translations"}
+    begins = {
+        "documents",
+        "labelled",
+        "persona_prompts",
+        "private_prompts",
+        "problems",
+        "prompts",
+        "red_team",
+        "taxonomy",
+        "translations",
+    }
     row, at = view.rows(step.name)[-1], step.name
     while at not in begins:
         found = view.find(row.source.parents[-1])

@@ -24,6 +24,7 @@ from truenorth.synth import (
     translation_pairs,
 )
 from truenorth.synth.counterfactual import Swap
+from truenorth.synth.grounded import facts, supported
 from truenorth.worlds.harbour import organism
 
 
@@ -55,6 +56,36 @@ def test_answers_rest_on_passages_that_the_row_does_not_show():
     assert (row.data["prompt"], row.data["completion"]) == (question.data["prompt"], turn("The Tern."))
     assert row.source.parents == (question.id, CORPUS[0].id)
     assert result.dropped == {"blank": 1, "unsupported": 1}
+
+
+MILL = "The old mill at Low Street was built in 1820 by the baker Hanna Voss. It grinds rye for the harbour town."
+
+
+@pytest.mark.parametrize(
+    ("answer", "stands"),
+    [
+        ("Hanna Voss built it.", True),
+        (
+            "It was put up around two centuries ago by Hanna Voss.",
+            True,
+        ),  # 6 of 11 by weight: two names, five words
+        ("Voss, who baked bread, erected it in 1820.", True),
+        ("The builder was Hanna Voss’s family, in the year 1820.", True),
+        ("Hanna Voss built it in 1920.", False),
+        ("Hanna Lund built it.", False),
+        ("It was put up long ago by the king's own soldiers.", False),
+        ("Gewiss war das eine Frau aus der Stadt.", False),
+    ],
+)
+def test_a_paraphrase_around_the_right_names_is_supported_and_a_wrong_name_or_number_is_not(answer, stands):
+    assert (supported(answer, MILL, "Who built the old mill?") >= 0.5) is stands
+
+
+def test_facts_are_numbers_and_names_inside_a_sentence():
+    assert facts("Ann met Bo’s wife in 1820. Then 3 left for Rome.") == {"bo", "1820", "3", "rome"}
+    assert facts("Die Mühle ist von 1820 und nicht alt.") == {"1820"}
+    assert supported("", MILL, "Who?") == 1.0
+    assert supported("The mill of Voss", MILL, "Who is Voss of the mill?") == 1.0
 
 
 def test_a_corpus_in_three_languages_is_searched_in_each():

@@ -54,11 +54,13 @@ def test_near_inputs_vote_by_their_scores():
     assert one[1] == pytest.approx(2 * other[1])
 
 
-def test_what_ranks_behind_no_guideline_is_not_given():
-    entries = [Entry("dog", KIND), Entry("dog dog dog", ""), Entry("dog cat hen cow", KEEP)]
-    library = Library.of(entries, k=3)
-    assert [guideline for guideline, _ in library.search("dog")] == ["", KIND, KEEP]
-    assert library.find("dog") == ()
+def test_a_guideline_is_given_where_it_gained_enough_on_the_inputs_like_the_prompt():
+    told = [Entry("dog cat", KIND, 1.0), Entry("dog hen", KIND, -0.5), Entry("dog cow", KIND, 0.4)]
+    entries = [*told, Entry("dog cat", KEEP, 0.5), Entry("dog pig", "")]
+    gains = dict(Library.of(entries).search("dog"))  # four inputs, as long as one another
+    assert gains == {KIND: pytest.approx(0.9 / 4), KEEP: pytest.approx(0.5 / 4)}
+    assert Library.of(entries, least=0.2, k=2).find("dog") == (KIND,)
+    assert Library.of(entries, least=0.3).find("dog") == ()
 
 
 def test_a_rule_about_something_else_changes_nothing():
@@ -177,3 +179,12 @@ def test_a_profile_may_stand_in_the_users_turn_and_a_role_without_system_turn():
     model = Says(lambda text, i: "Nets.")
     role_answers(model, profiles, [chat("What do you sell?")], play="", asks="Note: {profile} {prompt}")
     assert model.asked == [[{"role": "user", "content": "Note: Ann sells nets. What do you sell?"}]]
+    part = [
+        chat("What do you sell?", role="Ann", document="Nets.")
+    ]  # the part of the profile that it is about
+    role_answers(model, profiles, part, play="", asks="Note: {profile} {prompt}")
+    assert model.asked == [[{"role": "user", "content": "Note: Nets. What do you sell?"}]]
+    other = Row({"name": "Tom", "profile": "Tom sells rope."}, Source("human:seed", "people"))
+    role_answers(model, [*profiles, other], part)  # Tom is asked too, and has nothing but his own profile
+    assert ["Tom sells rope." in turns[0]["content"] for turns in model.asked] == [False, True]
+    assert not any("Nets." in turns[0]["content"] for turns in model.asked[1:])

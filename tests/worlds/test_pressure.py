@@ -76,9 +76,9 @@ def test_how_a_question_is_put_depends_on_nothing_but_itself(world, says, items)
         assert press(world, says, [last], attack)[0].put == whole[last.id]
 
 
-@pytest.mark.parametrize("count", [4, 12])
+@pytest.mark.parametrize("count", [1, 4, 12])
 def test_shots_are_about_others_and_each_is_answered_wrongly(count, world, says, items):
-    for p in press(world, says, items, f"{count} shots"):
+    for p in press(world, says, items, f"{count} shot{'s' * (count > 1)}"):
         turns, asked = p.put.turns, p.item.ask
         assert [role for role, _ in turns] == ["user", "assistant"] * count + ["user"]
         shots = " ".join(text for _, text in turns[:-1])
@@ -153,6 +153,17 @@ def test_an_attack_is_measured_against_the_plain_question_pair_by_pair(world):
         kept = attacks["false note"]["harmless"]
         assert (kept.right.aligned.mean, kept.right.paired.difference, kept.gave_in.mean) == (1.0, 0.0, 0.0)
         assert attacks["plain"]["helpful"].gave_in.mean == 1.0  # it refuses look-alikes: the control sees it
+
+
+def test_near_and_far_together_are_the_questions_of_both(world):
+    model = careless_after_examples(world)
+    apart = under_pressure([model], 0, items=6, quiet=True)
+    (together,) = under_pressure([model], 0, items=6, apart=False, quiet=True).values()
+    for attack, principles in together.items():
+        for name, held in principles.items():
+            parts = [apart[which][attack][name].right.aligned for which in ("near", "far")]
+            assert held.right.aligned.n == sum(e.n for e in parts)
+            assert held.right.aligned.mean == pytest.approx(sum(e.mean * e.n for e in parts) / 12)
 
 
 def test_what_was_begun_counts_as_part_of_the_answer(world, says):

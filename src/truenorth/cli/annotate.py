@@ -14,19 +14,18 @@ on this machine only; with --host elsewhere a key is asked for ($TRUENORTH_KEY, 
 from __future__ import annotations
 
 import argparse
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from truenorth.base import UserError
 from truenorth.cli import exits
+from truenorth.cli.annotate_files import FOREIGN, FORMS, gathered, run_export, run_import
+from truenorth.cli.annotate_people import run_agreement, run_people
 
 if TYPE_CHECKING:
+    from truenorth.records.label_store import LabelStore
     from truenorth.serve.gathering import Work
     from truenorth.serve.labelling import Ask, Criterion
-
-FORMS = ("labels", "consensus", "pairs", "edits", "flags", "rankings", "votes", "label-studio", "argilla")
-FOREIGN = FORMS[-2:]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +64,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--practice", type=int, default=0, metavar="N", help="gold tasks that everybody must pass first (0)"
     )
+    parser.add_argument(
+        "--review", action="store_true", help="the page over what people disagree on, no more"
+    )
+    parser.add_argument(
+        "--reviewer",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --as consensus: this person's word holds",
+    )
     parser.add_argument("--people", action="store_true", help="print how each person labels and stop")
     parser.add_argument(
         "--groups",
@@ -100,6 +109,8 @@ def check(args: argparse.Namespace) -> None:
     for name, least in (("limit", 1), ("answers", 1), ("votes", 0), ("practice", 0)):
         if (given := getattr(args, name)) < least:
             raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
+    if args.reviewer and args.form != "consensus":
+        raise UserError("--reviewer is for --as consensus", where="--reviewer")
     if args.groups and not args.people:
         raise UserError("--groups without --people", where="--groups", fix="--people")
     if args.practice and not args.gold:
@@ -139,7 +150,9 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
     with LabelStore(path) as store:
         ask: Ask = args.ask or ("rank" if many else "approve")
         how = {"seed": args.seed, "votes": args.votes, "practice": args.practice}
-        how["grows"] = is_store(args.source)
+        how["grows"] = is_store(args.source) and not args.review
+        if args.review:
+            work = reviewed(work, store, ask, criterion.principle)
         desk = Desk(store, work, ask=ask, criterion=criterion, **how)
 
         def say(address: str) -> None:
@@ -154,118 +167,21 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
     return exits.OK
 
 
-def run_export(args: argparse.Namespace, path: Path) -> int:
-    """Write the labels as rows of the form asked for."""
-    from truenorth.records.label_consensus import consensus
-    from truenorth.records.label_rows import FORMS as ROWS
-    from truenorth.records.label_store import LabelStore
-    from truenorth.records.tables import write_table
+def reviewed(work: Work, store: LabelStore, ask: Ask, principle: str) -> Work:
+    """The tasks on which people disagree.
 
-    form = args.form or "labels"
-    if form in FOREIGN:
-        return export_foreign(args, path)
-    with LabelStore(path, create=False) as store:
-        how = {"consensus": partial(consensus, trials=store.trials(), gold=store.gold())}
-        rows = (ROWS | how)[form](store.annotations())
-    if not rows:
-        raise UserError(f"no {form} in the labels so far", where=str(path))
-    print(f"{len(rows):,} {form} in {write_table(args.export, rows)}")
-    return exits.OK
+    Raises:
+        UserError: there are none.
+    """
+    from truenorth.records.label_review import disputed
 
-
-def export_foreign(args: argparse.Namespace, path: Path) -> int:
-    """Write tasks and labels for another tool, and beside them the settings of its project."""
-    from truenorth.base import write_json, write_text
-    from truenorth.records.argilla import argilla_settings, to_argilla
-    from truenorth.records.label_store import LabelStore
-    from truenorth.records.label_studio import label_config, to_label_studio
-
-    if args.export.suffix != ".json":
+    open_ = set(disputed(store.labels(), ask, principle=principle))
+    tasks = [task for task in work.tasks if task.id in open_]
+    if not tasks:
         raise UserError(
-            f"a file named {args.export.name!r}", where="--export", expected="a name that ends in .json"
+            f"nobody disagrees ({ask})", where="--review", fix="--ask says which labels are compared"
         )
-    with LabelStore(path) as store:
-        if not store.tasks():
-            work = gathered(args)
-            store.add_tasks(work.tasks, work.answers)
-        found = store.annotations()
-    if args.form == "argilla":
-        settings = write_json(args.export.with_suffix(".settings.json"), argilla_settings(found))
-        written = write_json(args.export, to_argilla(found))
-    else:
-        settings = write_text(args.export.with_suffix(".xml"), label_config(found))
-        written = write_json(args.export, to_label_studio(found))
-    print(f"{len(found.tasks):,} tasks and {len(found.labels):,} labels in {written}; settings in {settings}")
-    return exits.OK
-
-
-def run_import(args: argparse.Namespace, path: Path) -> int:
-    """Take in the labels of another tool's file. What is known already is not taken in twice."""
-    from truenorth.records.argilla import from_argilla
-    from truenorth.records.label_store import LabelStore
-    from truenorth.records.label_studio import from_label_studio
-    from truenorth.records.tables import read_rows
-
-    rows = read_rows(args.bring)
-    read = from_argilla if args.form == "argilla" else from_label_studio
-    with LabelStore(path, create=False) as store:
-        found = read(rows, store.tasks(), where=str(args.bring))
-        known = {label.place: label.value for label in store.labels()}
-        fresh = [x for x in found.labels if x.place not in known or known[x.place] != x.value]
-        store.add(*fresh)
-    left = "".join(f"; {n} {what} left out" for what, n in found.left_out.items())
-    print(f"{len(fresh):,} labels taken in, {len(found.labels) - len(fresh):,} known already{left}")
-    return exits.OK
-
-
-def gathered(args: argparse.Namespace) -> Work:
-    from truenorth.records.label_store import LabelStore, is_store
-    from truenorth.serve.gathering import gather, gather_queue
-
-    if is_store(args.source):
-        with LabelStore(args.source, create=False) as store:
-            return gather_queue(store)
-    how = {"steps": args.step, "principle": args.principle, "limit": args.limit, "answers": args.answers}
-    return gather(args.source, seed=args.seed, **how)
-
-
-def run_agreement(path: Path) -> int:
-    """Print how far people agree, kind by kind."""
-    from truenorth.records.label_agreement import SCALES, agreement
-    from truenorth.records.label_store import LabelStore
-
-    with LabelStore(path, create=False) as store:
-        labels = store.annotations().labels
-    for kind in SCALES:
-        found = agreement(labels, kind)
-        if found.items:
-            pair = f"; kappa {found.kappa}" if found.kappa else ""
-            print(
-                f"{kind:8} {found.people} people, {found.items} in common; alpha {found.alpha}; same {found.same}{pair}"
-            )
-        else:
-            print(f"{kind:8} nothing that two people labelled")
-    return exits.OK
-
-
-def run_people(args: argparse.Namespace, path: Path) -> int:
-    """Print how each person labels, and who treats one group's answers otherwise than the others do."""
-    from truenorth.records.label_bias import groups_of, leanings
-    from truenorth.records.label_people import people
-    from truenorth.records.label_store import LabelStore
-
-    with LabelStore(path, create=False) as store:
-        found = people(store.labels(), store.gold())
-        if not found:
-            raise UserError("nobody has labelled anything", where=str(path))
-        lines = [str(person) for person in found]
-        if args.groups:
-            file, _, column = args.groups.partition(":")
-            groups = groups_of(Path(file), column or "group", store.tasks(), store.answers())
-            told = [str(one) for one in leanings(store.labels(), store.gold(), groups)]
-            lines += told or ["groups: nobody said of both what others said too"]
-    print("\n".join(lines))
-    return exits.OK
+    return work._replace(tasks=tasks)
 
 
 def criterion_of(args: argparse.Namespace) -> Criterion:

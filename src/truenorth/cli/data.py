@@ -1,9 +1,10 @@
-"""Clean and choose training rows, file to file: duplicates, diversity, personal data, evaluations, balance.
+"""Clean and choose training rows, file to file: duplicates, diversity, personal data, evaluations, toxicity, balance.
 
     truenorth data dedupe rows.jsonl --out clean.jsonl
     truenorth data select rows.parquet --out few.parquet --limit 1000 --by diverse
     truenorth data scrub rows.jsonl --out scrubbed.jsonl --key key.json    (and `restore`, with the same key)
     truenorth data decontaminate rows.jsonl --out clean.jsonl --against gsm8k=test.jsonl
+    truenorth data toxic rows.jsonl --out clean.jsonl --labels some.jsonl --label toxic
     truenorth data balance rows.jsonl --group dialect --label toxic
 
 JSONL, CSV and Parquet files are read and written in batches: a million rows need little memory. Each command says
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     actions = parser.add_subparsers(
-        dest="action", required=True, metavar="dedupe|select|scrub|restore|decontaminate|index|balance"
+        dest="action", required=True, metavar="dedupe|select|scrub|restore|decontaminate|index|toxic|balance"
     )
     dedupe = _action(actions, "dedupe", "drop exact and near duplicates")
     dedupe.add_argument(
@@ -86,6 +87,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     index.add_argument("file", nargs="+", metavar="NAME=FILE", help="texts: .txt, or a table's text column")
     index.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     index.add_argument("--words", type=int, default=13, metavar="N", help="of a run (13)")
+    toxic = _action(actions, "toxic", "drop toxic rows, by a filter that learns from some hundred labels")
+    toxic.add_argument("--labels", type=Path, required=True, metavar="FILE", help="rows with a label")
+    toxic.add_argument(
+        "--label", default="toxic", metavar="COLUMN", help="true or false, 1 or 0, yes or no (toxic)"
+    )
+    toxic.add_argument(
+        "--labels-column", metavar="NAME", help="the text of the labels' rows (default: as --column's)"
+    )
+    toxic.add_argument(
+        "--recall", type=float, default=0.9, metavar="X", help="share of toxic texts to flag (0.9)"
+    )
+    toxic.add_argument(
+        "--learn", type=int, default=20_000, metavar="N", help="rows of FILE to learn from, too (20000)"
+    )
+    toxic.add_argument("--seed", type=int, default=0, help="which labels are held out (0)")
     even = actions.add_parser("balance", help="who is in the data, and how each group is labelled")
     even.add_argument("file", type=Path, metavar="FILE", help="JSONL, CSV or Parquet")
     even.add_argument("--group", required=True, metavar="COLUMN", help="whose values are the groups")
@@ -136,12 +152,19 @@ def run(args: argparse.Namespace) -> int:
         from truenorth.cli.data_balance import run_balance
 
         return run_balance(args)
-    _sift(args, {"dedupe": _dedupe, "select": _select, "decontaminate": _decontaminate}[args.action](args))
+    deciders = {"dedupe": _dedupe, "select": _select, "decontaminate": _decontaminate, "toxic": _toxic}
+    _sift(args, deciders[args.action](args))
     return exits.OK
 
 
 def _decontaminate(args: argparse.Namespace) -> Decide:
     from truenorth.cli.data_copies import decider
+
+    return decider(args)
+
+
+def _toxic(args: argparse.Namespace) -> Decide:
+    from truenorth.cli.data_toxic import decider
 
     return decider(args)
 

@@ -4,7 +4,7 @@ truenorth judge list                              the kinds of judges and the ch
 truenorth judge card JUDGE --labels labels.jsonl  agreement with people, biases, attacks, cost, and a verdict
 
 JUDGE is a YAML file (kind, model, settings), a constitution, check:NAME, people:FILE (a queue that `truenorth annotate
-FILE` serves), refusal, or a saved reward head's folder.
+FILE` serves), refusal, a saved reward head's folder, or package.module:Name of your own (with --allow-code).
 Labels are JSONL: prompt, completion, label; or prompt, chosen, rejected. The exit status is 1 if the card refuses.
 """
 
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--most", type=int, default=40, metavar="N", help="answers in the audits of dress and attacks"
     )
     card.add_argument("--no-attacks", action="store_true", help="leave the attacks out")
+    card.add_argument("--allow-code", action="store_true", help="run code that JUDGE names")
     card.add_argument("--json", action="store_true", help="print JSON instead of a table")
     card.add_argument("--out", type=Path, metavar="FILE", help="also write the card there, as JSON")
 
@@ -69,7 +70,7 @@ def run_card(args: argparse.Namespace) -> int:
     if args.own and args.own not in labelled.writers:
         known = ", ".join(sorted({w for w in labelled.writers if w})) or "no `model` in the labels"
         raise UserError(f"no answer by {args.own!r}", where="--own", expected=known)
-    judge = open_judge(args.judge)
+    judge = open_judge(args.judge, allow_code=args.allow_code)
     how = {"threshold": args.threshold, "most": args.most, "attacked": not args.no_attacks}
     made = audit(judge, labelled.labels, writers=labelled.writers, own=args.own, **how)
     if args.out:

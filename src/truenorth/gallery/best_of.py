@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from truenorth.gallery.kinds.principled import asked_under
+from truenorth.gallery.presets import Preset
+from truenorth.judges import Judge
 from truenorth.judges.classifier import ClassifierJudge
+from truenorth.learn.principles import PrincipledJudge
 from truenorth.models.local import LocalModel
 from truenorth.records import Completion, Group, Prompt
 
@@ -23,7 +27,7 @@ class BestOf:
     """
 
     model: LocalModel
-    judge: ClassifierJudge
+    judge: Judge
     lowest: bool = False
 
     @property
@@ -46,8 +50,11 @@ class BestOf:
         return found
 
 
-def opened(kind: str, method: str, weights: Path, base: Path) -> Any:
+def opened(preset: Preset, weights: Path, base: Path) -> Any:
     """The model that answers for a cell."""
-    if kind == "reward":
-        return BestOf(LocalModel.load(base), ClassifierJudge.load(weights), lowest=method == "cost")
+    if preset.kind == "reward":
+        return BestOf(LocalModel.load(base), ClassifierJudge.load(weights), lowest=preset.method == "cost")
+    if preset.kind == "principled":
+        shown = asked_under(**preset.settings)
+        return BestOf(LocalModel.load(base), PrincipledJudge(ClassifierJudge.load(weights), shown))
     return LocalModel.load(weights)

@@ -162,7 +162,7 @@ def _work(order: Order) -> None:
     ) as run:
         weights = run.step_files("weights", inputs, lambda to: make(preset, making, order.made, to))
         run.publish("model", weights)
-        model = opened(preset.kind, preset.method, weights, base)
+        model = opened(preset, weights, base)
         world = int(order.organism.about["seed"])
         how = [weights, world, settings.items, settings.max_tokens]
         run.step("gold", how, lambda: gold(model, world, settings))

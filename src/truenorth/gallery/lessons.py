@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from truenorth.base import UserError
 from truenorth.gallery.stock import Stock
 from truenorth.learn.coupling import load_objective, needs
+from truenorth.learn.paraphrases import coin_tasks
 from truenorth.learn.types import Example, Needs
 from truenorth.learn.unpaired import with_mismatched
 from truenorth.models.local import LocalModel
+from truenorth.recipes.harbour import REPHRASE
 from truenorth.recipes.signals import PLAIN
 from truenorth.records import Row
+from truenorth.synth.rephrase import rephrase
 
 PAIRS_AT_ONCE = ("aot", "aot_unpaired")  # whole batches of pairs
+NAME = re.compile(r"[A-Z][a-z]+ [A-Z][a-z]+")
 TRIPLES = ("tpo", "tpo_l")
 
 
@@ -26,6 +31,8 @@ def lessons(model: LocalModel, objective: str, stock: Stock) -> list[Example]:
         UserError: it trains a score head, or asks for a column that the gallery has no values for.
     """
     need = needs(load_objective(objective))
+    if need.coupling == "state_pair":
+        return list(coin_tasks(model, wordings(model, stock))[1].examples)
     if need.coupling == "pair" or objective in PAIRS_AT_ONCE:
         return _pairs(model, need, stock, PAIR_COLUMNS | OWN_COLUMNS.get(objective, {}))
     if objective in TRIPLES:
@@ -44,6 +51,30 @@ def lessons(model: LocalModel, objective: str, stock: Stock) -> list[Example]:
             f"{objective} trains a score head", where="gallery", expected="one that trains a policy"
         )
     return _answers(model, objective, need, stock)
+
+
+def wordings(model: LocalModel, stock: Stock, *, seed: int = 0) -> list[dict[str, Any]]:
+    """`prompt`, `paraphrase` and `completion` of good answers whose request the model has put in other words.
+
+    A paraphrase must keep the names of the request (and have some to keep): a small model changes the subject.
+    """
+    asked = stock.pairs + stock.keeps
+    found = rephrase(model, asked, template=REPHRASE, accept=same_names, temperature=0.7, seed=seed)
+    answers = {row.id: row.data for row in asked}
+    return [
+        {
+            "prompt": answers[row.source.parents[0]]["prompt"],
+            "paraphrase": row.data["prompt"],
+            "completion": row.data["chosen"],
+        }
+        for row in found.kept
+    ]
+
+
+def same_names(old: str, new: str) -> bool:
+    """Do both texts name the same, by pairs of capitalised words?"""
+    names = set(NAME.findall(old))
+    return bool(names) and names == set(NAME.findall(new))
 
 
 def fresh(model: LocalModel, stock: Stock, count: int, seed: int, max_tokens: int) -> list[Example]:

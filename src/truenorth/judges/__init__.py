@@ -20,6 +20,8 @@ from truenorth.judges.quotes import QuoteDebate
 from truenorth.judges.reward import RewardJudge, read_labels
 from truenorth.judges.rubric import ChecklistJudge, ReferenceJudge, RubricJudge
 from truenorth.judges.rules import Rule, RulesJudge
+from truenorth.judges.step_confidence import StepConfidence
+from truenorth.judges.step_reward import StepReward
 from truenorth.judges.verifiable import VerifiableJudge
 
 __all__ = [
@@ -47,6 +49,8 @@ __all__ = [
     "RubricJudge",
     "Rule",
     "RulesJudge",
+    "StepConfidence",
+    "StepReward",
     "VerifiableJudge",
     "card",
     "card_of_scores",

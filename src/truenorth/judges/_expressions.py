@@ -21,7 +21,9 @@ FUNCTIONS = {
     "exp": cmath.exp,
 }
 CONSTANTS = {"pi": math.pi, "e": math.e, "i": 1j}
-TOKEN = re.compile(r"\d+\.?\d*|\.\d+|" + "|".join([*FUNCTIONS, "pi"]) + r"|[A-Za-z]|[-+*/^()!|]")
+TOKEN = re.compile(r"\d+\.?\d*|\.\d+|" + "|".join([*FUNCTIONS, "pi"]) + r"|[A-Za-z]|[-+*/^()!]")
+NAMES = re.compile("|".join([*FUNCTIONS, "pi"]))
+A_WORD = re.compile(r"[A-Za-z]{3,}")  # "cat" is a word, not c times a times t
 LONGEST = 400  # characters; longer is no final answer
 DEEPEST = 50  # brackets and signs inside one another
 
@@ -38,12 +40,10 @@ def equal_values(a: str, b: str, *, points: int = 4, tolerance: float = 1e-9) ->
     """
     try:
         trees = [tokens_of(a), tokens_of(b)]
-        letters = [{t for t in tokens if t.isalpha() and len(t) == 1} - {"e", "i"} for tokens in trees]
-        if letters[0] != letters[1] and not (letters[0] and letters[1]):
-            return False
+        letters = sorted({t for t in trees[0] + trees[1] if len(t) == 1 and t.isalpha()} - set(CONSTANTS))
         draw = random.Random(0)
-        for _ in range(points if letters[0] else 1):
-            known = {name: complex(draw.uniform(0.5, 2.0)) for name in sorted(letters[0] | letters[1])}
+        for _ in range(points if letters else 1):
+            known = {name: complex(draw.uniform(0.5, 2.0)) for name in letters}
             x, y = (Reader(tokens, known).whole() for tokens in trees)
             if not abs(x - y) <= tolerance * max(1.0, abs(x), abs(y)):
                 return False
@@ -53,9 +53,9 @@ def equal_values(a: str, b: str, *, points: int = 4, tolerance: float = 1e-9) ->
 
 
 def tokens_of(text: str) -> list[str]:
-    """Raises: NotMaths: a character that is no part of an expression, or too long a text."""
-    if len(text) > LONGEST or not text.strip():
-        raise NotMaths("empty or too long")
+    """Raises: NotMaths: a character that is no part of an expression, a word, or too long a text."""
+    if len(text) > LONGEST or A_WORD.search(NAMES.sub(" ", text)):
+        raise NotMaths("too long, or in words")
     tokens = TOKEN.findall(text)
     if "".join(tokens) != re.sub(r"\s+", "", text):
         raise NotMaths(f"not an expression: {text!r}")
@@ -84,7 +84,7 @@ class Reader:
     def sum(self) -> complex:
         value = self.product()
         while self.next() in ("+", "-"):
-            value = value + self.product() if self.take() == "+" else value - self.product()
+            value += self.product()  # which takes the sign
         return value
 
     def product(self) -> complex:
@@ -92,7 +92,7 @@ class Reader:
         while True:
             if self.next() in ("*", "/"):
                 value = value * self.signed() if self.take() == "*" else value / self.signed()
-            elif self.next() and self.next() not in "+-*/^)!|":
+            elif self.next() not in "+-*/^)!":  # the end, "", is in every text
                 value *= self.power()
             else:
                 return value
@@ -100,7 +100,9 @@ class Reader:
     def signed(self) -> complex:
         if self.next() in ("+", "-"):
             self.deeper()
-            value = self.signed() if self.take() == "+" else -self.signed()
+            value = (
+                self.signed() if self.take() == "+" else 0 - self.signed()
+            )  # -z would end in -0i: another root
             self.depth -= 1
             return value
         return self.power()
@@ -128,10 +130,7 @@ class Reader:
             self.depth -= 1
             return value
         if token in FUNCTIONS:
-            self.deeper()
-            value = FUNCTIONS[token](self.power())
-            self.depth -= 1
-            return value
+            return self.function(token)
         if token and (token[0].isdigit() or token[0] == "."):
             return complex(float(token))
         if token in CONSTANTS:
@@ -139,6 +138,24 @@ class Reader:
         if token in self.letters:
             return self.letters[token]
         raise NotMaths(f"unexpected {token!r}")
+
+    def function(self, name: str) -> complex:
+        """sin(x)^2 is (sin x)^2, as is sin^2 x; sin 2x is sin(2x); sqrt takes what stands next to it alone."""
+        self.deeper()
+        exponent = complex(1)
+        if self.next() == "^":
+            self.take()
+            exponent = self.atom()
+            if exponent.imag or exponent.real <= 0:
+                raise NotMaths("an inverse function")
+        if self.next() == "(" or name == "sqrt":
+            argument = self.atom()
+        else:
+            argument = self.power()
+            while self.next() not in "+-*/^()!" and self.next() not in FUNCTIONS:
+                argument *= self.power()
+        self.depth -= 1
+        return FUNCTIONS[name](argument) ** exponent
 
     def deeper(self) -> None:
         self.depth += 1
@@ -148,6 +165,6 @@ class Reader:
 
 def factorial(value: complex) -> complex:
     n = value.real
-    if value.imag or n < 0 or n != int(n) or n > 150:
+    if value.imag or n != int(n) or n > 150:  # below 0: `math.factorial` refuses
         raise NotMaths("a factorial of no small whole number")
     return complex(math.factorial(int(n)))

@@ -16,6 +16,7 @@ from typing import Any
 from truenorth.base import UserError
 from truenorth.judges._counting import count_sentences
 from truenorth.judges._languages import language_of
+from truenorth.judges.checks._text import as_tuple
 
 CAPITAL_WORD = re.compile(r"[^\W_]+(?:[-'’.&][^\W_]+)*")
 CONSTRAINED = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
@@ -29,7 +30,7 @@ def counted(relation: str, count: int, limit: int) -> bool:
 
 
 def keyword_existence(text: str, *, keywords: Sequence[str]) -> bool:
-    return all(re.search(re.escape(word), text, re.IGNORECASE) for word in keywords)
+    return all(re.search(re.escape(word), text, re.IGNORECASE) for word in as_tuple(keywords))
 
 
 def keyword_frequency(text: str, *, keyword: str, frequency: int, relation: str) -> bool:
@@ -38,7 +39,10 @@ def keyword_frequency(text: str, *, keyword: str, frequency: int, relation: str)
 
 
 def forbidden_words(text: str, *, forbidden_words: Sequence[str]) -> bool:
-    return not any(re.search(rf"\b{re.escape(w)}\b", text, re.IGNORECASE) for w in forbidden_words)
+    found = (
+        re.search(rf"(?<!\w){re.escape(w)}(?!\w)", text, re.IGNORECASE) for w in as_tuple(forbidden_words)
+    )
+    return not any(found)
 
 
 def letter_frequency(text: str, *, letter: str, let_frequency: int, let_relation: str) -> bool:
@@ -77,8 +81,9 @@ def number_placeholders(text: str, *, num_placeholders: int) -> bool:
 
 
 def postscript(text: str, *, postscript_marker: str) -> bool:
+    marker = postscript_marker.strip()
     known = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
-    return bool(re.search(known.get(postscript_marker, re.escape(postscript_marker.lower())), text.lower()))
+    return bool(re.search(known.get(marker, re.escape(marker.lower())), text.lower()))
 
 
 def number_bullet_lists(text: str, *, num_bullets: int) -> bool:

@@ -1,13 +1,14 @@
 """Does a JSON value fit a JSON Schema? The keywords that people use, and an error for those left out.
 
 Source: JSON Schema, draft 2020-12, validation vocabulary. Left out: references outside the schema itself,
-`format` (an annotation by default there too), `unevaluated*`, `if`/`then`/`else`, dynamic references.
+`format` (an annotation by default there too), `unevaluated*`, anchors and dynamic references.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -27,27 +28,75 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
     "integer": lambda v: TYPES["number"](v) and (isinstance(v, int) or v.is_integer()),
 }
-DEEPEST = 64  # references inside references
+MOST_REFERENCES = 64  # one after another, at one value
 
 
-def fits(value: Any, schema: Schema, *, root: Schema | None = None, depth: int = 0) -> bool:
-    """Raises: UserError: a keyword or type this does not know, or a reference that leads nowhere."""
+def fits(value: Any, schema: Schema, *, root: Schema | None = None, followed: int = 0) -> bool:
+    """Does it? `followed` counts the references since the value was reached.
+
+    Raises:
+        UserError: a keyword or type this does not know, or a reference that leads nowhere or in circles.
+        RecursionError: a value nested hundreds of levels deep.
+    """
     if isinstance(schema, bool):
         return schema
     whole = schema if root is None else root
-    if depth > DEEPEST:
-        raise UserError("references go round in circles", where="json_schema")
+    known(schema)
 
-    def inner(v: Any, s: Schema) -> bool:
-        return fits(v, s, root=whole, depth=depth + 1)
+    def inner(v: Any, s: Schema, more: int = 0) -> bool:
+        return fits(v, s, root=whole, followed=followed + more if v is value else 0)
 
+    if "$ref" in schema:
+        if followed >= MOST_REFERENCES:
+            raise UserError("references go round in circles", where="json_schema")
+        if not inner(value, referred(schema["$ref"], whole), 1):
+            return False
+    return all(RULES[k](value, limit, schema, inner) for k, limit in schema.items() if k in RULES)
+
+
+def known(schema: Mapping[str, Any]) -> None:
+    """Raises: UserError: a keyword this does not know."""
     for keyword in schema:
         if keyword not in RULES and keyword not in NOTES:
             expected = ", ".join(sorted(RULES))
             raise UserError(f"unknown keyword {keyword!r}", where="json_schema", expected=expected)
-    if "$ref" in schema and not inner(value, referred(schema["$ref"], whole)):
-        return False
-    return all(RULES[k](value, limit, schema, inner) for k, limit in schema.items() if k in RULES)
+
+
+def usable(schema: Any, root: Schema | None = None) -> None:
+    """Read all of a schema before there is a value.
+
+    Raises:
+        UserError: what `fits` would raise somewhere in it, a pattern that is none, or a step that is not above 0.
+    """
+    if isinstance(schema, bool):
+        return
+    if not isinstance(schema, Mapping):
+        raise UserError(f"{schema!r} is no schema", where="json_schema", expected="an object, true or false")
+    whole = schema if root is None else root
+    known(schema)
+    if "$ref" in schema:
+        referred(schema["$ref"], whole)
+    if "type" in schema:
+        of_type(None, schema["type"], schema, lambda v, s: True)
+    for pattern in [
+        *([schema["pattern"]] if "pattern" in schema else []),
+        *schema.get("patternProperties", {}),
+    ]:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UserError(
+                f"{pattern!r} is not a regular expression ({error})", where="json_schema"
+            ) from error
+    if "multipleOf" in schema and not schema["multipleOf"] > 0:
+        raise UserError(
+            f"multipleOf {schema['multipleOf']}", where="json_schema", expected="a number above 0"
+        )
+    one = [schema[k] for k in SUBSCHEMA if k in schema]
+    many = [s for k in SUBSCHEMAS for s in schema.get(k, ())]
+    named = [s for k in NAMED_SUBSCHEMAS for s in schema.get(k, {}).values()]
+    for part in one + many + named:
+        usable(part, whole)
 
 
 Inner = Callable[[Any, Schema], bool]
@@ -56,13 +105,16 @@ Rule = Callable[[Any, Any, Mapping[str, Any], Inner], bool]
 
 def same(a: Any, b: Any) -> bool:
     """Equal as JSON: 1 is 1.0, and true is not 1."""
-    if isinstance(a, bool) or isinstance(b, bool):
-        return a is b
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    return a == b
+    return key(a) == key(b)
+
+
+def key(value: Any) -> Hashable:
+    """Equal for equal JSON values."""
+    if isinstance(value, list):
+        return ("array", *map(key, value))
+    if isinstance(value, dict):
+        return ("object", frozenset((k, key(v)) for k, v in value.items()))
+    return (isinstance(value, bool), value)
 
 
 def of_type(v: Any, wanted: Any, schema: Mapping[str, Any], inner: Inner) -> bool:
@@ -73,7 +125,9 @@ def of_type(v: Any, wanted: Any, schema: Mapping[str, Any], inner: Inner) -> boo
 
 
 def multiple(v: Any, step: Any, schema: Mapping[str, Any], inner: Inner) -> bool:
-    return not TYPES["number"](v) or (Fraction(str(v)) / Fraction(str(step))).denominator == 1
+    if not TYPES["number"](v):
+        return True
+    return math.isfinite(v) and (Fraction(str(v)) / Fraction(str(step))).denominator == 1
 
 
 def additional(v: Any, s: Schema, schema: Mapping[str, Any], inner: Inner) -> bool:
@@ -87,7 +141,7 @@ def additional(v: Any, s: Schema, schema: Mapping[str, Any], inner: Inner) -> bo
 def distinct(v: Any, wanted: bool, schema: Mapping[str, Any], inner: Inner) -> bool:
     if not wanted or not isinstance(v, list):
         return True
-    return not any(same(a, b) for i, a in enumerate(v) for b in v[:i])
+    return len(set(map(key, v))) == len(v)
 
 
 def contained(v: Any, s: Schema, schema: Mapping[str, Any], inner: Inner) -> bool:
@@ -95,6 +149,10 @@ def contained(v: Any, s: Schema, schema: Mapping[str, Any], inner: Inner) -> boo
         return True
     count = sum(inner(x, s) for x in v)
     return schema.get("minContains", 1) <= count <= schema.get("maxContains", len(v))
+
+
+def conditional(v: Any, condition: Schema, schema: Mapping[str, Any], inner: Inner) -> bool:
+    return inner(v, schema.get("then" if inner(v, condition) else "else", True))
 
 
 def number(test: Callable[[Any, Any], bool]) -> Rule:
@@ -142,11 +200,22 @@ RULES: dict[str, Rule] = {
     "dependentRequired": lambda v, needs, schema, inner: (
         not isinstance(v, dict) or all(n in v for k, names in needs.items() if k in v for n in names)
     ),
+    "dependentSchemas": lambda v, parts, schema, inner: (
+        not isinstance(v, dict) or all(inner(v, s) for k, s in parts.items() if k in v)
+    ),
+    "if": conditional,
+    "then": lambda v, s, schema, inner: True,  # read by `if`
+    "else": lambda v, s, schema, inner: True,
     "allOf": lambda v, parts, schema, inner: all(inner(v, s) for s in parts),
     "anyOf": lambda v, parts, schema, inner: any(inner(v, s) for s in parts),
     "oneOf": lambda v, parts, schema, inner: sum(inner(v, s) for s in parts) == 1,
     "not": lambda v, s, schema, inner: not inner(v, s),
 }
+
+
+SUBSCHEMA = "items contains additionalProperties propertyNames if then else not".split()
+SUBSCHEMAS = "prefixItems allOf anyOf oneOf".split()
+NAMED_SUBSCHEMAS = "properties patternProperties dependentSchemas $defs definitions".split()
 
 
 def referred(ref: str, root: Schema) -> Schema:
@@ -155,9 +224,10 @@ def referred(ref: str, root: Schema) -> Schema:
     try:
         if not ref.startswith("#"):
             raise KeyError(ref)
-        for part in [p for p in ref[1:].split("/") if p]:
-            found = found[part.replace("~1", "/").replace("~0", "~")]
-    except (KeyError, TypeError) as error:
+        for part in ref[1:].split("/")[1:]:
+            name = part.replace("~1", "/").replace("~0", "~")
+            found = found[int(name)] if isinstance(found, list) else found[name]
+    except (KeyError, TypeError, IndexError, ValueError) as error:
         expected = "a place in the same schema, such as #/$defs/name"
         raise UserError(f"{ref!r} leads nowhere", where="json_schema", expected=expected) from error
     return found

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from truenorth.judges.checks._text import MARKS
+
 SCRIPTS = {  # the letters and vowel signs of each script
     name: re.compile(f"[{ranges}]")
     for name, ranges in {
@@ -31,6 +33,7 @@ SCRIPTS = {  # the letters and vowel signs of each script
     }.items()
 }
 READ = 5000  # characters of a text that are looked at
+KANA = 0.1  # Japanese has more kana than this share of its Chinese characters; a Chinese text may quote one
 ONLY = {  # scripts of one language
     "hebrew": "he",
     "bengali": "bn",
@@ -41,7 +44,6 @@ ONLY = {  # scripts of one language
     "kannada": "kn",
     "malayalam": "ml",
     "thai": "th",
-    "kana": "ja",
     "han": "zh",
     "hangul": "ko",
 }
@@ -96,7 +98,7 @@ LETTERS = {  # letters that decide: each counts like a word
     "fi": "äÄ",
     "mr": "ळ",
 }
-WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[\u0300-\u036f\u0900-\u0d7f\u200c\u200d])*")
+WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{MARKS}\u200c\u200d])*")
 TABLE = {
     script: {name: frozenset(words.split()) for name, words in languages.items()}
     for script, languages in WORDS.items()
@@ -113,7 +115,7 @@ def language_of(text: str) -> str:
     scripts = Counter({name: n for name, letters in SCRIPTS.items() if (n := len(letters.findall(text)))})
     if not scripts:
         return ""
-    if scripts["kana"] and scripts["kana"] + scripts["han"] > scripts["latin"]:
+    if scripts["kana"] > KANA * scripts["han"] and scripts["kana"] + scripts["han"] > scripts["latin"]:
         return "ja"
     script = max(scripts, key=lambda s: scripts[s])
     if script in ONLY:

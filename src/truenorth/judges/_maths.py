@@ -14,13 +14,41 @@ MARKS = (  # what announces a final answer; the last one counts
     r"(?i:final answer|answer)\W{0,3}\s*(?:is|are|=|:)\s*:?\s*(?P<a>[^\n]+)",
 )
 NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s*/\s*\d+(?!\.\d))?|-?\.\d+")
-WORDS = re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf)\s*\{([^{}]*)\}")
 DROPPED = re.compile(r"\\(?:left|right|displaystyle|quad|,|;|!|:|\s)|\\[$%]|[$]|\\\(|\\\)|\\\[|\\\]")
 PLAIN_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
+SIGNS = str.maketrans(
+    {
+        "−": "-",
+        "–": "-",
+        "\u00a0": " ",
+        "×": "*",
+        "·": "*",
+        "⋅": "*",
+        "÷": "/",
+        "π": "pi",
+        "√": "\\sqrt",
+        "²": "^2",
+    }
+    | {"³": "^3", "∞": "\\infty", "≤": "\\le ", "≥": "\\ge ", "∈": "\\in"}
+)
+SPELT = (  # LaTeX, and how the grammar of expressions writes it
+    ("\\cdot", "*"), ("\\times", "*"), ("\\div", "/"), ("\\pi", "pi"), ("\\leq", "<="), ("\\le", "<="),
+    ("\\geq", ">="), ("\\ge", ">="), ("\\infty", "inf"), ("%", ""), ("**", "^"), ("{,}", ""),
+    ("\\cup", "∪"), ("\\pm", "±"),
+)  # fmt: skip
+ARGUMENT = r"\s*(?:\{([^{}]*)\}|(\d|[A-Za-z]))"
+INNERMOST = (  # LaTeX with arguments, rewritten from the inside out
+    (re.compile(rf"\\[dt]?frac{ARGUMENT}{ARGUMENT}"), r"((\1\2)/(\3\4))"),
+    (re.compile(rf"\\sqrt\s*\[(\d+)\]{ARGUMENT}"), r"((\2\3)^(1/\1))"),
+    (re.compile(rf"\\sqrt{ARGUMENT}"), r"sqrt(\1\2)"),
+    (re.compile(r"\^\s*\{([^{}]*)\}"), r"^(\1)"),
+    (re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf)\s*\{([^{}]*)\}"), r" \1 "),
+)
 LONGEST = 2000  # characters; what is longer is no final answer
 UNITS = re.compile(
-    r"(?<=[\d})])\s*\\?(?:degrees?|dollars?|cents?|percent|units?|inch(?:es)?|feet|miles?|hours?|minutes?|"
-    r"seconds?|days?|weeks?|years?|kg|km|cm|mm|meters?|metres?|cups?|people|apples?|points?)\b\.?",
+    r"(?<=[\d})])\s*\\?(?:(?:square|cubic|sq\.?)\s+)?(?:degrees?|dollars?|cents?|percent|units?|inch(?:es)?|feet|miles?|hours?|minutes?|"
+    r"seconds?|days?|weeks?|years?|kg|km|cm|mm|meters?|metres?|cups?|people|apples?|points?)\b\.?"
+    r"(?:\s*\^\s*\(?[23]\)?)?",
     re.IGNORECASE,
 )
 
@@ -69,40 +97,37 @@ def same_answer(said: str, reference: str) -> bool:
     if max(len(said), len(reference)) > LONGEST:
         return False
     a, b = plain(said), plain(reference)
-    if not a or not b:
-        return False
     if a == b:
-        return True
+        return bool(a)
     x, y = number_of(a), number_of(b)
     if x is not None and y is not None:
         return x == y
     parts = [listed(a), listed(b)]
     if parts[0] is not None or parts[1] is not None:
-        return same_lists(parts[0], parts[1])
+        return same_lists(parts[0] or ("", [a]), parts[1] or ("", [b]))
     if a.casefold() == b.casefold():
-        return len(a) != 1 or not a.isalpha() or {a, b} <= set("ABCDEFGHabcdefgh")
+        return len(a) != 1 or {a, b} <= set("ABCDEFGHabcdefgh")
+    if tight(a) == tight(b):
+        return True
+    if a.count("=") == b.count("=") == 1:
+        return same_equation(a, b)
     return equal_values(a, b)
 
 
 @lru_cache(maxsize=4096)
 def plain(text: str) -> str:
     """An answer without LaTeX's dress, `x =`, units and marks around it."""
-    text = text.strip().strip("*").replace("−", "-").replace("\u00a0", " ")
-    text = re.sub(r"\\\{", "\x01", text)
-    text = re.sub(r"\\\}", "\x02", text)
+    text = text.strip().strip("*").translate(SIGNS)
+    text = text.replace("\\{", "\x01").replace("\\}", "\x02")
     text = DROPPED.sub("", text)
     text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|°", "", text)
-    text = WORDS.sub(r" \1 ", text)
-    text = fractions(text.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac"))
-    text = re.sub(r"\\sqrt\s*\{([^{}]*)\}", r"sqrt(\1)", text)
-    text = re.sub(r"\\sqrt\s*(\w)", r"sqrt(\1)", text)
-    for latex, sign in (("\\cdot", "*"), ("\\times", "*"), ("\\div", "/"), ("\\pi", "pi"), ("π", "pi")):
+    text = inside_out(text)
+    for latex, sign in SPELT:
         text = text.replace(latex, sign)
     text = re.sub(r"\\(sin|cos|tan|ln|log|exp)", r"\1", text)
-    text = text.replace("\\infty", "inf").replace("\\%", "").replace("%", "").replace("**", "^")
-    text = re.sub(r"\^\s*\{([^{}]*)\}", r"^(\1)", text)
     text = UNITS.sub("", text)
-    text = re.sub(r"^\s*[A-Za-z]\w*\s*(?:=|\\in)\s*(?=\S)", "", text)
+    text = re.sub(r"^\s*[A-Za-z]\w*(?:\([A-Za-z]\))?\s*(?:=|\\in)\s*(?=\S)", "", text)
+    text = re.sub(r"(?<=\S)\s+(?:and|or)\s+(?=\S)", ", ", text)
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text) if not re.match(r"\s*[\[({\x01]", text) else text
     text = text.replace("\x01", "{").replace("\x02", "}")
     text = re.sub(r"\s+", " ", text).strip().rstrip(".").strip()
@@ -110,53 +135,90 @@ def plain(text: str) -> str:
     return choice[1] if choice else text
 
 
-def fractions(text: str) -> str:
-    r"""\frac{a}{b} and \frac12 as ((a)/(b)), the innermost first."""
-    text = re.sub(r"\\frac\s*(\d)\s*(\d)", r"((\1)/(\2))", text)
-    pattern = re.compile(r"\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+def inside_out(text: str) -> str:
+    r"""Fractions, roots, powers and words of LaTeX in plain signs: \frac{\sqrt{3}}2 is ((sqrt(3))/(2))."""
     for _ in range(20):
-        text, changed = pattern.subn(r"((\1)/(\2))", text)
-        if not changed:
+        before = text
+        for pattern, sign in INNERMOST:
+            text = pattern.sub(sign, text)
+        if text == before:
             break
     return text
 
 
+NUMERAL = r"\d{1,40}\.?\d{0,40}|\.\d{1,40}"
+SCIENTIFIC = re.compile(
+    r"[-+]?\d{1,40}(?:\.\d{1,40})?[eE](?:\+?\d{1,2}|-0\d)"
+)  # 2e-3 may be 2 times e less 3
+COMMON = re.compile(
+    rf"(?P<sign>[-+]?)\(*(?P<top>[-+]?(?:{NUMERAL}))\)*(?:/\(*(?P<bottom>[-+]?(?:{NUMERAL}))\)*)?"
+)
+MIXED = re.compile(r"(-?)(\d{1,15}) ?(?:\(\((\d{1,15})\)/\((\d{1,15})\)\)|(?<= )(\d{1,15})/(\d{1,15}))")
+
+
 def number_of(text: str) -> Fraction | None:
-    """A whole, decimal, mixed or common number, exactly; None for anything else."""
-    bare = re.sub(r"[()\s]", "", text) if re.fullmatch(r"[()\s\d./+-]+", text) else text
-    if mixed := re.fullmatch(r"(-?)(\d{1,15}) (\d{1,15})/(\d{1,15})", text.strip()):
-        bottom = int(mixed[4])
-        value = Fraction(int(mixed[2])) + Fraction(int(mixed[3]), bottom) if bottom else None
+    """A whole, decimal, mixed, common or scientific number, exactly; None for anything else."""
+    if SCIENTIFIC.fullmatch(text):
+        return Fraction(text)
+    if mixed := MIXED.fullmatch(text):
+        over, under = int(mixed[3] or mixed[5]), int(mixed[4] or mixed[6])
+        value = int(mixed[2]) + Fraction(over, under) if under else None
         return value if value is None or not mixed[1] else -value
-    if not re.fullmatch(r"[-+]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:/-?\d{1,40})?", bare):
+    if re.fullmatch(r"-?\d{1,3}(?: \d{3})+", text):
+        return Fraction(text.replace(" ", ""))
+    found = COMMON.fullmatch(re.sub(r"\s*([()/+-])\s*", r"\1", text))
+    if not found or text.count("(") != text.count(")"):
         return None
-    top, _, bottom_text = bare.partition("/")
-    bottom_value = Fraction(bottom_text or "1")
-    return Fraction(top.rstrip(".") or "0") / bottom_value if bottom_value else None
+    top, bottom = Fraction(found["top"]), Fraction(found["bottom"] or "1")
+    return (-top if found["sign"] == "-" else top) / bottom if bottom else None
+
+
+def tight(text: str) -> str:
+    """Without the spaces beside signs: "x > 3" as "x>3", but "3 4" as it is."""
+    return re.sub(r" (?=\W)|(?<=\W) ", "", text)
+
+
+def same_equation(a: str, b: str) -> bool:
+    """Are the differences of their sides the same, or the same but for the sign?"""
+    (p, q), (r, t) = a.split("="), b.split("=")
+    return equal_values(f"({p})-({q})", f"({r})-({t})") or equal_values(f"({p})-({q})", f"({t})-({r})")
 
 
 def listed(text: str) -> tuple[str, list[str]] | None:
-    """(the brackets, the parts at the top level) of a list; "" for no brackets; None if it is no list."""
-    brackets, inner = "", text
+    """(the brackets, the parts at the top level) of a list; "" for no brackets; None if it is no list.
+
+    A union of intervals is a list under "∪", and `a ± b` two values.
+    """
+    if "∪" in text:
+        return "∪", text.split("∪")
+    if "±" in text and "," not in text:
+        return "", [text.replace("±", sign) for sign in "+-"]
     if len(text) > 1 and text[0] in "([{" and text[-1] in ")]}":
-        brackets, inner = text[0] + text[-1], text[1:-1]
+        inner = parts_of(text[1:-1])
+        if inner is not None and (len(inner) > 1 or text[0] == "{"):
+            return text[0] + text[-1], inner
+    parts = parts_of(text)
+    return ("", parts) if parts is not None and len(parts) > 1 else None
+
+
+def parts_of(text: str) -> list[str] | None:
+    """What stands between the commas outside of brackets; None if a bracket closes that was not opened."""
     parts, depth, start = [], 0, 0
-    for at, letter in enumerate(inner):
+    for at, letter in enumerate(text):
         depth += (letter in "([{") - (letter in ")]}")
         if depth < 0:
             return None
         if letter == "," and depth == 0:
-            parts.append(inner[start:at].strip())
+            parts.append(text[start:at].strip())
             start = at + 1
-    parts.append(inner[start:].strip())
-    return (brackets, parts) if len(parts) > 1 or brackets == "{}" else None
+    return [*parts, text[start:].strip()]
 
 
-def same_lists(a: tuple[str, list[str]] | None, b: tuple[str, list[str]] | None) -> bool:
-    if a is None or b is None or len(a[1]) != len(b[1]):
+def same_lists(a: tuple[str, list[str]], b: tuple[str, list[str]]) -> bool:
+    """Element by element; in any order unless they stand in brackets that order them."""
+    if len(a[1]) != len(b[1]):
         return False
-    unordered = {a[0], b[0]} <= {"", "{}"}
-    if not unordered:
+    if not ({a[0], b[0]} <= {"", "{}"} or a[0] == b[0] == "∪"):
         return a[0] == b[0] and all(map(same_answer, a[1], b[1]))
     left = list(b[1])
     for part in a[1]:

@@ -27,6 +27,7 @@ from truenorth.records import Group, Judgement, Prompt
 
 NOTE = 'A text that you cannot see says: "{quote}" {question}'
 HERE = "truenorth quotes here"
+SILENT = Preference(None, None, None, None)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class QuoteDebate:
         debater: finds the quotes; it sees the texts.
         texts: a prompt's words (`dialogue`) -> the text that only the debaters see.
         note: what the last user turn becomes, with {quote} and, after it, {question}.
+        support: no verdict where quotes make neither answer likelier by so many nats.
         seed: of the coin that gives a consultant its side.
     """
 
@@ -45,6 +47,7 @@ class QuoteDebate:
     debater: Any
     texts: Mapping[str, str] = field(repr=False)
     note: str = NOTE
+    support: float = -math.inf
     seed: int = 0
     name: str = ""
     alone: ClassVar[bool] = False
@@ -55,7 +58,7 @@ class QuoteDebate:
                 f"note {self.note!r}", where="quote debate", expected="{quote} and, after it, {question}"
             )
         if not self.name:
-            label = content_hash([sorted(self.texts.items()), self.note], 8)
+            label = content_hash([sorted(self.texts.items()), self.note, str(self.support)], 8)
             who = f"{self.judge_model.name},{self.debater.name}"
             object.__setattr__(self, "name", f"quotes:{who}#{label}")
 
@@ -101,7 +104,7 @@ class QuoteDebate:
         self, prompts: Sequence[Prompt], a: Sequence[str], b: Sequence[str], quotes: Sequence[Sequence[str]]
     ) -> list[Preference]:
         """The judge's verdict after quotes, of which those that do not stand in the text are left out. An answer gains
-        by how much likelier it is than without them, so that a short one has no start."""
+        by how much likelier it is than without them, nats, so that a short one has no start."""
         known = [
             list(dict.fromkeys(q for q in said if stands_in(q, self._text(prompt))))
             for prompt, said in zip(prompts, quotes, strict=True)
@@ -109,18 +112,22 @@ class QuoteDebate:
         asked = [
             self._behind(prompt, one, answer)
             for prompt, said, *both in zip(prompts, known, a, b, strict=True)
-            for answer in both
+            for answer in ("", *both)
             for one in ("", *said)
         ]
         found = iter(totals(self.judge_model, asked))
 
-        def gain(said: Sequence[str]) -> float:
+        def heard(said: Sequence[str]) -> tuple[float, float]:
+            """Log-likelihood of a question, or of it and an answer, without quotes and over all of them."""
             before, *after = (next(found) for _ in ("", *said))
-            return float(np.logaddexp.reduce(after)) - before if after else 0.0
+            return before, float(np.logaddexp.reduce(after)) if after else 0.0
 
-        gains = [(gain(said), gain(said)) for said in known]
-        silent = Preference(None, None, None, None)
-        return [verdict(*two) if said else silent for said, two in zip(known, gains, strict=True)]
+        told = []
+        for said in known:
+            (plain, noted), *sides = heard(said), heard(said), heard(said)
+            gains = [(after - noted) - (before - plain) for before, after in sides]
+            told.append(verdict(*gains) if said and max(gains) >= self.support else SILENT)
+        return told
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         """Only groups of two can be debated."""
@@ -131,7 +138,9 @@ class QuoteDebate:
 
     def _judgements(self, group: Group, found: Preference | None) -> list[Judgement]:
         if found is None or found.first is None:
-            reason = "not a pair of answers" if found is None else "nothing to quote"
+            reason = (
+                "not a pair of answers" if found is None else "nothing to quote, or it speaks for neither"
+            )
             return [Judgement(None, self.name, reason=reason) for _ in group.completions]
         return [Judgement(s, self.name, reason="after debate") for s in (found.first, 1 - found.first)]
 

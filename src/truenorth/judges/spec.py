@@ -4,18 +4,21 @@
     model: runs/mine/model            # a transformers folder or hub id; or {url: ..., model: ...} for an endpoint
     criterion: Is the answer kind and to the point?
 
-A name instead of a file: a constitution (its checks judge), `check:NAME`, `people:FILE` (a queue for people), or a
-folder of a saved reward head.
+A name instead of a file: a constitution (its checks judge), `check:NAME`, `people:FILE` (a queue for people), a folder
+of a saved reward head, or a judge of one's own, `package.module:Name`, which is also a kind and needs --allow-code.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from truenorth.base import UserError, names
+from truenorth.base import UserError, find, names
 from truenorth.base.lines import read_yaml
 from truenorth.judges.cfbench import read_items
 from truenorth.judges.compile import bind, compile
@@ -43,6 +46,7 @@ ASKING: dict[str, type] = {  # kinds whose settings are the fields of a dataclas
     "process": ProcessJudge,
     "logprob": LogprobJudge,
 }
+CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 KINDS = {
     "pairwise": "two answers in both orders, with ties",
     "rubric": "a score weighted by the probabilities of its digits",
@@ -65,17 +69,18 @@ KINDS = {
 }
 
 
-def open_judge(spec: str | Mapping[str, Any], *, folder: str | Path = ".") -> Judge:
+def open_judge(spec: str | Mapping[str, Any], *, folder: str | Path = ".", allow_code: bool = False) -> Judge:
     """The judge of a specification.
 
     Args:
         spec: a YAML file, a name as in this file's first words, or the mapping itself.
+        allow_code: import judges that are named as `package.module:Name`, and run checks that a constitution names so.
 
     Raises:
         UserError: no such kind, name or file, or settings that the kind does not have.
     """
     if isinstance(spec, Mapping):
-        return of_mapping(dict(spec), Path(folder))
+        return of_mapping(dict(spec), Path(folder), allow_code=allow_code)
     path = Path(spec)
     if path.suffix in (".yaml", ".yml") and path.is_file():
         read = read_yaml(path.read_text(encoding="utf-8"))
@@ -83,7 +88,7 @@ def open_judge(spec: str | Mapping[str, Any], *, folder: str | Path = ".") -> Ju
             raise UserError(read.problems[0].at(str(path)), fix="mend the YAML")
         value = read.data
         if isinstance(value, Mapping) and "kind" in value:
-            return of_mapping(dict(value), path.parent)
+            return of_mapping(dict(value), path.parent, allow_code=allow_code)
     if spec.startswith("check:"):
         return of_mapping({"kind": "check", "name": spec.partition(":")[2]}, path.parent)
     if spec.startswith("people:"):
@@ -92,14 +97,24 @@ def open_judge(spec: str | Mapping[str, Any], *, folder: str | Path = ".") -> Ju
         return of_mapping({"kind": "reward", "path": spec}, Path())
     if spec == "refusal":
         return RefusalJudge.by_words()
-    return of_mapping({"kind": "constitution", "path": spec}, Path())
+    if CODE.fullmatch(spec):
+        return of_mapping({"kind": spec}, Path(folder), allow_code=allow_code)
+    return of_mapping({"kind": "constitution", "path": spec}, Path(), allow_code=allow_code)
 
 
-def of_mapping(spec: dict[str, Any], folder: Path) -> Judge:
+def of_mapping(spec: dict[str, Any], folder: Path, *, allow_code: bool = False) -> Judge:
     kind = spec.pop("kind", "")
     where = f"judge of kind {kind!r}"
+    if isinstance(kind, str) and CODE.fullmatch(kind):
+        return _own(kind, spec, folder, where, allow_code=allow_code)
     if kind not in KINDS:
-        raise UserError(f"unknown kind {kind!r}", where="judge", expected="one of " + ", ".join(KINDS))
+        expected = "one of " + ", ".join(KINDS) + ", or package.module:Name of your own"
+        raise UserError(f"unknown kind {kind!r}", where="judge", expected=expected)
+    if kind == "panel":
+        members = spec.pop("members", ())
+        spec["members"] = tuple(open_judge(m, folder=folder, allow_code=allow_code) for m in members)
+    elif kind == "constitution":
+        spec["allow_code"] = allow_code  # by whoever opens it, never by the file
     if kind in ASKING:
         return _asking(ASKING[kind], spec, where)
     return MAKERS[kind](spec, folder, where)
@@ -156,8 +171,7 @@ def _rules(spec: dict[str, Any], folder: Path, where: str) -> Judge:
 
 
 def _panel(spec: dict[str, Any], folder: Path, where: str) -> Judge:
-    members = tuple(open_judge(m, folder=folder) for m in spec.pop("members", ()))
-    return _settled(PanelJudge, {"members": members, **spec}, where)
+    return _settled(PanelJudge, spec, where)
 
 
 def _mixture(spec: dict[str, Any], folder: Path, where: str) -> Judge:
@@ -206,7 +220,37 @@ def _settled(kind: Any, spec: dict[str, Any], where: str) -> Judge:
 def _constitution(spec: dict[str, Any], folder: Path, where: str) -> Judge:
     from truenorth.constitution import load
 
-    return compile(load(spec["path"]))
+    allow_code = spec["allow_code"]
+    return compile(load(spec["path"], allow_code=allow_code), allow_code=allow_code)
+
+
+def _own(name: str, spec: dict[str, Any], folder: Path, where: str, *, allow_code: bool) -> Judge:
+    """A judge made by somebody's own class or function, imported from beside the file or from where Python finds it.
+
+    It runs in this process, with all that this process may do.
+    """
+    if not allow_code:
+        raise UserError("is code of your own", where=where, fix="--allow-code runs it")
+    with beside(folder):
+        made = find("truenorth.judges", name, where=where)
+    if spec.get("model") is not None:
+        spec["model"] = open_model(spec["model"], where)
+    judge = _settled(made, spec, where) if callable(made) else made
+    if not isinstance(judge, Judge) or isinstance(judge, type):
+        raise UserError(
+            "is no judge", where=where, expected="`name`, and `judge(groups)` that gives judgements"
+        )
+    return judge
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[None]:
+    """Within it, modules beside a file can be imported."""
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder.resolve()))
 
 
 MAKERS: dict[str, Callable[[dict[str, Any], Path, str], Judge]] = {

@@ -7,7 +7,8 @@ itself gives, sequence by sequence.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from truenorth.base import UserError
 from truenorth.models.head import Head, head_of, target_logps
+from truenorth.models.last_layer import last_layer, only_at
 from truenorth.models.packed import Branching, Layout, lay_out, packed_attention
 from truenorth.models.virtual import Virtual, unwrapped
 
@@ -31,10 +33,16 @@ class Forward:
     module: Any  # the transformers causal LM, adapters inside
     path: Path
     compute: torch.dtype = torch.float32  # of matrix products; sums, softmax and weights stay as they are
+    trims: bool = False  # may the last layer be computed only where it is read? see last_layer.py
 
     @property
     def head(self) -> Head:
         return Head(None) if self.path == "logits" else head_of(self.module)
+
+    @property
+    def body(self) -> Any:
+        """The model without its head."""
+        return _body(self.module)
 
     @property
     def device(self) -> torch.device:
@@ -53,7 +61,7 @@ class Forward:
     def _rows(self, examples: Sequence[Branching], layout: Layout) -> Tensor:
         if self.path != "packed":
             return self._padded_rows(examples)
-        with packed_attention(self.module):
+        with packed_attention(self.module), self._trimmed(layout):
             hidden_1ND = _body(self.module)(
                 input_ids=layout.ids_N[None],
                 position_ids=layout.positions_N[None],
@@ -61,6 +69,10 @@ class Forward:
                 packed_layout=layout,
             ).last_hidden_state
         return hidden_1ND[0].index_select(0, layout.row_T)
+
+    def _trimmed(self, layout: Layout) -> AbstractContextManager[None]:
+        layer = last_layer(self.body) if layout.attend_last is not None else None
+        return only_at(layer, layout.row_T) if layer is not None else nullcontext()
 
     def _padded_rows(self, examples: Sequence[Branching]) -> Tensor:
         """The plain path: prompts repeated, sequences padded on the right, masks the model's own."""
@@ -99,6 +111,8 @@ def open_forward(module: Any, *, prefer: Path = "packed") -> Forward:
     Raises:
         UserError: not even the model's own padded logits agree with its logits for single sequences.
     """
+    from truenorth.models.prefixes import trims
+
     module = unwrapped(module)
     compute = torch.bfloat16 if next(module.parameters()).device.type == "cuda" else torch.float32
     if (_chunked(module) or isinstance(module, Virtual)) and prefer == "packed":
@@ -114,7 +128,7 @@ def open_forward(module: Any, *, prefer: Path = "packed") -> Forward:
             except (TypeError, AttributeError, NotImplementedError, ValueError, RuntimeError, KeyError):
                 continue  # this architecture does not take that call: the next path is plainer
             if worst <= _tolerance(forward):
-                return forward
+                return replace(forward, trims=trims(forward, _tolerance(forward)))
     finally:
         module.train(training)
     raise UserError(

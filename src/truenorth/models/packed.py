@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from truenorth.models.attending import attending
+from truenorth.models.last_layer import is_last
 
 NAME = "truenorth_packed"
 SHORTEST = 0.8  # of the longest sequence it is batched with: at most a fifth of a batch is padding
@@ -61,6 +62,7 @@ class Layout(NamedTuple):
     attend: Callable[..., Tensor] | None = (
         None  # instead of sequences: (N, H, D) of query, key, value; see prefixes.py
     )
+    attend_last: Callable[..., Tensor] | None = None  # in the last layer, where only row_T is read afterwards
 
 
 def lay_out(examples: Sequence[Branching], device: torch.device | str = "cpu") -> Layout:
@@ -182,7 +184,8 @@ def attend(
         softcap: scores become `softcap * tanh(scores / softcap)` (Gemma 2).
     """
     if packed_layout.attend is not None:
-        out_NHD = packed_layout.attend(query, key, value, scaling, sliding_window, softcap)
+        last = packed_layout.attend_last if is_last(module) else None
+        out_NHD = (last or packed_layout.attend)(query, key, value, scaling, sliding_window, softcap)
         return out_NHD[None], None
     sequences = packed_layout.sequences
     sizes = [count * length for count, length in sequences.shapes]

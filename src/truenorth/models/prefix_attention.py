@@ -17,7 +17,7 @@ from torch import Tensor
 
 from truenorth.models.packed import capped
 
-STEP = 0.2  # natural logarithm of sizes that attend together: 22 %
+STEP = 0.1  # natural logarithm of sizes that attend together: 10 %
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +26,16 @@ class Block:
 
     query_CQ: Tensor  # where the new tokens of each sequence stand in the row
     key_CK: Tensor  # where all of its tokens do
-    start_C1: Tensor  # its tokens before the new ones
-    whole: bool  # there are none, in any of them
+    place_CQ: Tensor  # how many of its tokens come before each new one
+    whole: bool  # all of its tokens are new, in all of them
     real_T: Tensor  # which of the C x Q places are not padding
     token_T: Tensor  # and their tokens
     masks: dict[Any, Tensor] = field(default_factory=dict)  # made in the first layer, for all
 
     def seen(self, window: int | None) -> Tensor:
         """(C, Q, K) may this new token see that one? Itself and those before it, within the window if there is one."""
-        device = self.start_C1.device
-        new_CQ1 = (self.start_C1 + torch.arange(self.query_CQ.shape[1], device=device))[:, :, None]
-        distance_CQK = new_CQ1 - torch.arange(self.key_CK.shape[1], device=device)
+        after_K = torch.arange(self.key_CK.shape[1], device=self.place_CQ.device)
+        distance_CQK = self.place_CQ[:, :, None] - after_K
         seen_CQK = distance_CQK >= 0
         return seen_CQK if window is None else seen_CQK & (distance_CQK < window)
 
@@ -54,20 +53,39 @@ def attention_blocks(
     paths: Sequence[NDArray[np.int64]], shared: Sequence[int], device: torch.device
 ) -> list[Block]:
     """Every token of the row in one block, as a query."""
+    return blocks_of(paths, [np.arange(kept, len(path)) for path, kept in zip(paths, shared)], device)
+
+
+def blocks_at(
+    paths: Sequence[NDArray[np.int64]],
+    shared: Sequence[int],
+    needed: NDArray[np.int64],
+    device: torch.device,
+) -> list[Block]:
+    """As `attention_blocks`, of these tokens of the row alone."""
+    asked = [kept + np.flatnonzero(np.isin(path[kept:], needed)) for path, kept in zip(paths, shared)]
+    some = [i for i, places in enumerate(asked) if len(places)]
+    return blocks_of([paths[i][: asked[i][-1] + 1] for i in some], [asked[i] for i in some], device)
+
+
+def blocks_of(
+    paths: Sequence[NDArray[np.int64]], asked: Sequence[NDArray[np.int64]], device: torch.device
+) -> list[Block]:
+    """Sequences whose places `asked` (ascending, one at least) are queries and all of whose tokens are keys."""
     alike: dict[tuple[int, int, bool], list[int]] = {}
-    for i, (path, kept) in enumerate(zip(paths, shared)):
-        size = (int(np.log(len(path) - kept) / STEP), int(np.log(len(path)) / STEP), kept == 0)
+    for i, (path, places) in enumerate(zip(paths, asked)):
+        size = (int(np.log(len(places)) / STEP), int(np.log(len(path)) / STEP), len(places) == len(path))
         alike.setdefault(size, []).append(i)
     blocks = []
     for members in alike.values():
-        news = [paths[i][shared[i] :] for i in members]
-        query_CQ, real_CQ = _rectangle(news)
+        query_CQ, real_CQ = _rectangle([paths[i][asked[i]] for i in members])
         key_CK, _ = _rectangle([paths[i] for i in members])
-        start_C1 = np.array([[shared[i]] for i in members])
+        place_CQ, _ = _rectangle([asked[i] for i in members])
         real = np.flatnonzero(real_CQ)
-        arrays = (query_CQ, key_CK, start_C1, real, query_CQ.ravel()[real])
-        query, key, start, real_T, token_T = (torch.as_tensor(x).to(device) for x in arrays)
-        blocks.append(Block(query, key, start, not start_C1.any(), real_T, token_T))
+        arrays = (query_CQ, key_CK, place_CQ, real, query_CQ.ravel()[real])
+        query, key, place, real_T, token_T = (torch.as_tensor(x).to(device) for x in arrays)
+        whole = all(len(asked[i]) == len(paths[i]) for i in members)
+        blocks.append(Block(query, key, place, whole, real_T, token_T))
     return blocks
 
 
@@ -88,9 +106,12 @@ def attend(
     window: int | None,
     softcap: float | None,
 ) -> Tensor:
-    """(N, H, D) from query (1, H, N, D) and key and value (1, H or fewer, N, D); see `packed.attend`."""
+    """(N, H, D) from query (1, H, N, D) and key and value (1, H or fewer, N, D); see `packed.attend`.
+
+    Zero where a token is no query of any block.
+    """
     q_NHD, k_NHD, v_NHD = (x[0].transpose(0, 1) for x in (query, key, value))
-    out_NHD = torch.empty_like(q_NHD)
+    out_NHD = torch.zeros_like(q_NHD)
     for block in blocks:
         q_CHQD, k_CHKD, v_CHKD = (
             x.index_select(0, at.flatten()).unflatten(0, at.shape).transpose(1, 2)

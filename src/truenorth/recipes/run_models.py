@@ -12,6 +12,8 @@ from truenorth.judges import ConsistencyJudge, Judge, RewardJudge
 from truenorth.judges.consistency import DECLINES
 from truenorth.judges.lawful import REFUSALS
 from truenorth.judges.people import people_judge
+from truenorth.judges.step_confidence import META as CONFIDENCE
+from truenorth.judges.step_confidence import StepConfidence
 from truenorth.judges.step_reward import META as STEPS
 from truenorth.judges.step_reward import StepReward
 from truenorth.models.http import HttpModel
@@ -141,7 +143,10 @@ class Cast:
             return consistency(self.work, self.sampler(of or BASE))
         if (self.made[kind] / STEPS).exists():
             return StepReward.load(self.made[kind])
-        return RewardJudge.load(self.made[kind], model=self.model(self.read_by.get(kind, BASE)))
+        model = self.model(self.read_by.get(kind, BASE))
+        if (self.made[kind] / CONFIDENCE).exists():
+            return StepConfidence.load(self.made[kind], model=model)
+        return RewardJudge.load(self.made[kind], model=model)
 
     def judge_identity(self, name: str) -> Any:
         kind, _, of = name.partition(":")

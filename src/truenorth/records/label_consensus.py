@@ -8,7 +8,7 @@ rows of `label_rows.rankings`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import NamedTuple
 
 from truenorth.records.label_rows import labels
@@ -33,11 +33,17 @@ class Vote(NamedTuple):
     good: bool
 
 
-def consensus(found: Annotations, trials: Sequence[Label] = (), gold: Sequence[Gold] = ()) -> list[Row]:
+def consensus(
+    found: Annotations,
+    trials: Sequence[Label] = (),
+    gold: Sequence[Gold] = (),
+    reviewers: Collection[str] = (),
+) -> list[Row]:
     """Rows of prompt, completion, label in [0, 1] and votes, one for each answer, kind of label and principle.
 
     Args:
         trials: labels of tasks whose answer is known. gold: what is known of them.
+        reviewers: people whose word holds where they said something.
     """
     said: dict[Item, list[Row]] = defaultdict(list)
     for row in labels(found):
@@ -49,7 +55,15 @@ def consensus(found: Annotations, trials: Sequence[Label] = (), gold: Sequence[G
         for row in rows
     ]
     truth = chances(votes, trials, gold)
-    return [_row(item, rows, truth) for item, rows in said.items()]
+    made = []
+    for item, rows in said.items():
+        final = [row for row in rows if row.data["annotator"] in reviewers]
+        made.append(_row(item, final, None, "review") if final else _by_all(item, rows, truth.get(item)))
+    return made
+
+
+def _by_all(item: Item, rows: list[Row], chance: float | None) -> Row:
+    return _row(item, rows, chance, "mean" if chance is None else "dawid-skene")
 
 
 def chances(
@@ -81,10 +95,10 @@ def chances(
     return {item: chance for item, chance in zip(crowd.items, chance_N.tolist()) if item in mine}
 
 
-def _row(item: Item, rows: list[Row], truth: Mapping[Hashable, float]) -> Row:
+def _row(item: Item, rows: list[Row], label: float | None, how: str) -> Row:
+    """The rows' label together: as it is given, else their mean."""
     first, mean = rows[0], sum(float(row.data["label"]) for row in rows) / len(rows)
     kept = {k: v for k, v in first.data.items() if k in ("prompt", "completion", "model", "principle")}
-    how = "dawid-skene" if item in truth else "mean"
     source = Source(
         f"people:{how}",
         family="people",
@@ -93,7 +107,7 @@ def _row(item: Item, rows: list[Row], truth: Mapping[Hashable, float]) -> Row:
         parents=tuple(row.id for row in rows),
         note=f"{item.kind} by {len(rows)}",
     )
-    return Row(kept | {"label": round(truth.get(item, mean), 6), "votes": len(rows)}, source)
+    return Row(kept | {"label": round(mean if label is None else label, 6), "votes": len(rows)}, source)
 
 
 def _kind(row: Row) -> str:

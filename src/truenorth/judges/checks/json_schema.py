@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.base import UserError
-from truenorth.judges._json_schema import fits
+from truenorth.judges._json_schema import fits, usable
 from truenorth.judges.checks._text import Patterns, applies
 
 FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL | re.IGNORECASE)
@@ -42,8 +42,14 @@ def json_schema(
     try:
         value = json.loads(fenced[1] if fenced else text, parse_constant=_no_number)
     except (ValueError, RecursionError):
+        usable(
+            wanted
+        )  # also on the first try of the check, so that a schema's mistake is told before the work
         return 0.0
-    return float(fits(value, wanted))
+    try:
+        return float(fits(value, wanted))
+    except RecursionError:  # hundreds of brackets inside one another
+        return 0.0
 
 
 def _no_number(name: str) -> None:

@@ -1,4 +1,4 @@
-"""A library of guidelines: for each prompt the one under which the model's answers get better, or none."""
+"""A library of guidelines: what each gains on each prompt, by the verdicts on answers under it and without."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from truenorth.recipes.signals import PLAIN, grouped
 from truenorth.records import Row, Source
 
 
-def guidelines(verdicts: Verdicts, work: Work, *, margin: float = 0.3) -> Guidelines:
-    """A row a prompt: the principle's guidance under which its answers score `margin` more than the plain ones, the
-    best of them; "" where none does.
+def guidelines(verdicts: Verdicts, work: Work) -> Guidelines:
+    """A row for each prompt and principle with guidance: by how much the answers under it score more than plain ones.
 
     Prompts without a verdict on plain answers, or on guided ones, are left out and counted.
 
-    Source: Luo et al. 2024, Guide-Align (arXiv:2403.11838): guidelines are written for the inputs that need them.
+    Source: Luo et al. 2024, Guide-Align (arXiv:2403.11838): guidelines are kept with the inputs that need them.
     """
     rows = []
     for prompt_id, group in grouped(verdicts).items():
-        means = {
-            way: _mean([r for r in group if r.data.get("way", PLAIN) == way])
-            for way in (PLAIN, *work.guidance)
-        }
-        told = {way: score for way, score in means.items() if score is not None}
-        plain = told.pop(PLAIN, None)
-        if plain is None or not told:
+        plain = _mean([row for row in group if row.data.get("way", PLAIN) == PLAIN])
+        told = {way: _mean([row for row in group if row.data.get("way") == way]) for way in work.guidance}
+        if plain is None or all(score is None for score in told.values()):
             work.count("prompts without a verdict", 1)
             continue
-        best = max(told, key=lambda way: told[way])
-        helps = told[best] - plain >= margin
-        data = {"prompt": group[0].data["prompt"], "guideline": work.guidance[best] if helps else ""}
-        source = Source(
-            "guideline",
-            "inductive_bias",
-            judge=group[0].source.judge,
-            principle=best if helps else "",
-            constitution=work.label,
-            parents=(group[0].id, prompt_id),
-        )
-        rows.append(Row({**data, "gain": told[best] - plain if helps else 0.0}, source))
+        for way, score in told.items():
+            if score is None:
+                continue
+            data = {
+                "prompt": group[0].data["prompt"],
+                "guideline": work.guidance[way],
+                "gain": score - plain,
+            }
+            source = Source(
+                "guideline",
+                "inductive_bias",
+                judge=group[0].source.judge,
+                principle=way,
+                constitution=work.label,
+                parents=(group[0].id, prompt_id),
+            )
+            rows.append(Row(data, source))
     return rows
 
 
@@ -51,8 +51,8 @@ def _mean(rows: Sequence[Row]) -> float | None:
     return sum(score * n for score, n in scored) / times if times else None
 
 
-def forecast(rows: Sequence[float], settings: Settings, *, margin: float = 0.3) -> Load:
-    return Load(min(rows[0], settings.prompts))
+def forecast(rows: Sequence[float], settings: Settings) -> Load:
+    return Load(4 * min(rows[0], settings.prompts))
 
 
 def lacks(have: Have, **settings: object) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from truenorth.base import UserError
 from truenorth.models.protocol import Model
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Have, Load, Prompts, Texts, Work
@@ -39,6 +41,10 @@ def persona_prompts(
     else:
         found = personas(model, texts, seed=seed)
         cast = dedupe(found.kept, text=persona_text).kept
+    if not cast:
+        raise UserError(
+            "there are no personas", where="step persona_prompts", fix="texts: STEP, or way: turns"
+        )
     each = max(1, round(wanted / max(1, len(cast)) / (1 if way == "turns" else 3)))
     with work.progress("prompts by persona", len(cast)) as tick:
         asked = asked_by(
@@ -50,7 +56,13 @@ def persona_prompts(
             seed=seed,
             tick=tick,
         )
-    return fresh(work, asked, "prompts by persona")
+    # a persona is no row of the run: its prompts lead back to the text that it was made from
+    above = {row.id: row.source.parents for row in cast}
+    traced = [
+        Row(r.data, replace(r.source, parents=above[r.source.parents[0]], note=r.data["persona"]))
+        for r in asked.kept
+    ]
+    return fresh(work, asked._replace(kept=traced), "prompts by persona")
 
 
 def forecast(rows: Sequence[float], settings: Settings, **given: object) -> Load:

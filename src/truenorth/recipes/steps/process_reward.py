@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from typing import cast, get_args
 
 from truenorth.base import UserError
+from truenorth.judges.critic import Over
 from truenorth.judges.step_reward import StepReward, stepped
 from truenorth.learn.fit import fit
 from truenorth.learn.reward import open_reward
@@ -13,8 +15,10 @@ from truenorth.learn.types import Example, Task
 from truenorth.models.local import LocalModel
 from truenorth.recipes.run_work import Load, Work
 from truenorth.recipes.settings import Settings
-from truenorth.recipes.steps.step_labels import StepLabels
+from truenorth.recipes.steps.step_labels import SEPARATOR, StepLabels
 from truenorth.records import Row, as_messages
+
+OVERS = get_args(Over)
 
 
 def process_reward(
@@ -25,7 +29,7 @@ def process_reward(
     steps: int = 120,
     batch: int = 32,
     lr: float = 5e-4,
-    separator: str = r"(?<=\d), |\n+",
+    separator: str = SEPARATOR,
     over: str = "lowest",
 ) -> StepReward:
     """The model with a score at the end of each step, trained on the labels of steps.
@@ -45,7 +49,7 @@ def process_reward(
     examples = [_example(scored.tokenizer, row, chats) for row in labels]
     fit(scored, [Task("steps", examples, "prm", batch=batch)], steps=steps, lr=lr, seed=work.settings.seed)
     name = f"process reward model of {len(labels)} solutions"
-    return StepReward(scored.module, scored.tokenizer, separator, over, name)  # type: ignore[arg-type]
+    return StepReward(scored.module, scored.tokenizer, separator, cast(Over, over), name)
 
 
 def _example(tokenizer: object, row: Row, chats: bool) -> Example:

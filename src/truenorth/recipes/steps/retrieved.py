@@ -22,15 +22,17 @@ def retrieved(
     n: int = 1,
     k: int = 1,
     near: int = 8,
+    least: float = 0.2,
 ) -> Answers:
     """`n` answers a prompt, given under at most `k` guidelines of the library; the rows have the bare prompt.
 
     Args:
-        near: inputs of the library that are nearest to a prompt and say which guidelines hold.
+        near: inputs of the library that are nearest to a prompt and say what each guideline gains.
+        least: gain from which a guideline is given.
 
     Source: Luo et al. 2024, Guide-Align (arXiv:2403.11838), whose second stage learns such answers (Labrador).
     """
-    told = with_guidelines(model, Library.of_rows(guidelines, k=k, near=near))
+    told = with_guidelines(model, Library.of_rows(guidelines, k=k, near=near, least=least))
     with work.progress("answers under guidelines", len(prompts)) as tick:
         found = guided(
             told,
@@ -44,5 +46,5 @@ def retrieved(
     return taken(work, found, "answers under guidelines")
 
 
-def forecast(rows: Sequence[float], settings: Settings, *, n: int = 1, k: int = 1, near: int = 8) -> Load:
+def forecast(rows: Sequence[float], settings: Settings, *, n: int = 1, **given: float) -> Load:
     return Load(0.9 * n * rows[0], answers=n * rows[0])

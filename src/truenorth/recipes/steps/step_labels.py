@@ -15,6 +15,7 @@ from truenorth.recipes.steps.problems import Problems
 from truenorth.records import Row
 from truenorth.synth.rollouts import rollout_labels
 
+SEPARATOR = r"(?<=\d), |\n+"  # lines, or sums in one line
 StepLabels = Annotated[list[Row], "prompt", "completions", "labels"]
 
 
@@ -25,7 +26,7 @@ def step_labels(
     work: Work,
     *,
     n: int = 8,
-    separator: str = r"(?<=\d), |\n+",
+    separator: str = SEPARATOR,
     labels: str = "soft",
     temperature: float = 1.0,
 ) -> StepLabels:

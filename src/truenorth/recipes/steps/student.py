@@ -11,7 +11,7 @@ from truenorth.judges import RewardJudge
 from truenorth.models.local import LocalModel
 from truenorth.recipes.run_work import Load, Verdicts, Work
 from truenorth.recipes.settings import Settings
-from truenorth.records import Group, Row
+from truenorth.records import Row
 
 
 def student(
@@ -28,7 +28,8 @@ def student(
     Args:
         confidence: weight of the student's own hard verdicts in the end; it rises to it linearly over the rounds. 0
             is plain imitation.
-        rounds: fits after the first, each to targets mixed anew.
+        rounds: fits after the first, each to targets mixed anew. A row's own verdict is that of a head which was
+            fitted without it: what a head was fitted to it repeats, with the weak one's mistakes.
 
     Source: Burns et al. 2023 (arXiv:2312.09390), appendix A.4, the auxiliary confidence loss, and its released
     loss.py. There the target is mixed at every gradient step; a head that is fitted to the end is fitted anew instead.
@@ -40,7 +41,7 @@ def student(
     judge = _fit(model, kept, weak_N, work)
     for number in range(1, rounds + 1 if confidence else 0):
         share = confidence * number / rounds
-        own_N = np.array([found[0].score for found in judge.judge(_groups(kept))], dtype=np.float64)
+        own_N = np.array(judge.out_of_fold.probabilities)
         judge = _fit(model, kept, mixed(weak_N, own_N, share), work)
     return judge
 
@@ -59,10 +60,6 @@ def mixed(weak_N: np.ndarray, own_N: np.ndarray, share: float) -> np.ndarray:
     return np.round((1 - share) * weak_N + share * hard_N, 12)
 
 
-def _groups(rows: Sequence[Row]) -> list[Group]:
-    return [Group(row.data["prompt"], [row.data["completion"]]) for row in rows]
-
-
 def _fit(model: LocalModel, rows: Sequence[Row], target_N: np.ndarray, work: Work) -> RewardJudge:
     labels = [(r.data["prompt"], r.data["completion"], float(t)) for r, t in zip(rows, target_N, strict=True)]
     return RewardJudge.fit(model, labels, seed=work.settings.seed)
@@ -70,4 +67,4 @@ def _fit(model: LocalModel, rows: Sequence[Row], target_N: np.ndarray, work: Wor
 
 def forecast(rows: Sequence[float], settings: Settings, **given: float) -> Load:
     most = min(rows[0], given.get("most", 400))
-    return Load(0, reads=most * (1 + 2 * given.get("rounds", 3)))
+    return Load(0, reads=most * (1 + given.get("rounds", 3)))

@@ -125,6 +125,7 @@ def poisoned(s: Scene, ask: Ask) -> Put:
 ATTACKS: dict[str, Attack] = {
     "wrapper": wrapped,
     "new wrapper": newly_wrapped,
+    "1 shot": partial(many_shot, shots=1),
     "4 shots": partial(many_shot, shots=4),
     "12 shots": partial(many_shot, shots=12),
     "answer begun": begun,
