@@ -71,8 +71,8 @@ class StepConfidence:
         x_NF = np.concatenate(features(model, prompts, steps))
         scaled = scaling(x_NF)
         weight_F, bias = logistic((x_NF - scaled.mean_D) / scaled.std_D, target_N, STRENGTH)
-        numbers = {"mean": scaled.mean_D, "spread": scaled.std_D, "weight": np.append(weight_F, bias)}
-        return cls(model, **{k: tuple(v.tolist()) for k, v in numbers.items()}, **settings)
+        told = (np.append(weight_F, bias), scaled.mean_D, scaled.std_D)
+        return cls(model, *(tuple(numbers.tolist()) for numbers in told), **settings)
 
     def steps(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[Steps]:
         """Each answer's steps with their probabilities of being right."""
@@ -104,8 +104,10 @@ class StepConfidence:
     @classmethod
     def load(cls, folder: str | Path, *, model: Any) -> StepConfidence:
         """A saved head on the model that it was fitted on."""
-        told = json.loads((Path(folder) / META).read_text())
-        return cls(model, **{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()})
+        told: dict[str, Any] = json.loads((Path(folder) / META).read_text())
+        for name in ("weight", "mean", "spread"):
+            told[name] = tuple(told[name])
+        return cls(model, **told)
 
 
 def features(model: Any, prompts: Sequence[Prompt], steps: Sequence[Sequence[str]]) -> list[Floats]:
