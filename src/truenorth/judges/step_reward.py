@@ -57,7 +57,8 @@ class StepReward:
 
         cut = [split(answer, self.separator) for answer in answers]
         told = [stepped(self.tokenizer, *each) for each in zip(prompts, cut, strict=True) if each[1]]
-        forward, found = open_scores(self.module), []
+        forward = open_scores(self.module)
+        found: list[list[float | None]] = []
         for at in range(0, len(told), ROWS):
             batch = told[at : at + ROWS]
             with torch.inference_mode():
