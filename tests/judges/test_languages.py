@@ -1,8 +1,12 @@
 """Languages told by script, letters and small words: short texts, mixed ones, and those that cannot be told."""
 
+import time
+
 import pytest
+from test_constraints import CASES
 
 from truenorth.base import UserError
+from truenorth.judges._constraints import keeps
 from truenorth.judges._ifeval import CHECKERS, checked, follows
 from truenorth.judges._languages import ONLY, SCRIPTS, WORDS, language_of
 
@@ -109,6 +113,8 @@ EDGES = [  # instruction, settings, an answer that follows it, one that just doe
     ("detectable_format:multiple_sections", {"section_spliter": " Part ", "num_sections": 2}, "Part 1\nPart2", "Part"),
     ("detectable_format:json_format", {}, "```JSON\n[1]\n```", "```yaml\n[1]\n```"),
     ("detectable_format:title", {}, "<<a>>", "<< >> <a>"),
+    ("detectable_format:title", {}, "so << a >> b", "<<a\n>> <<>>"),
+    ("detectable_content:number_placeholders", {"num_placeholders": 3}, "[a] [[b] []", "][a] [b\n]"),
     ("combination:two_responses", {}, "******A******B******", "A******A"),
     ("combination:two_responses", {}, "A******B", "A******\n******B"),
     ("combination:two_responses", {}, "A ****** B", "A******B******C"),
@@ -126,6 +132,39 @@ EDGES = [  # instruction, settings, an answer that follows it, one that just doe
 def test_the_edges_of_an_instruction_are_where_its_published_rule_has_them(name, settings, kept, broken):
     assert follows(name, kept, settings) is True
     assert follows(name, broken, settings) is False
+
+
+HOSTILE = [
+    "\n",
+    "[",
+    "<<",
+    "“",
+    '"',
+    ".",
+    "*",
+    "-",
+    "a",
+    "<b>",
+    "| - |\n",
+    " ",
+    "#",
+    "《",
+    "1.",
+    "\n \n*",
+    "?",
+    "a@",
+    "[a](",
+]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_long_answers_of_one_sign_cost_little_time(piece):
+    """Every instruction and constraint, on 20,000 signs in a row that never become what it looks for."""
+    text = (piece * 20_000)[:20_000] + "x"
+    start = time.process_time()
+    for name, settings, *_ in EDGES + CASES:
+        keeps(name, text, settings)
+    assert time.process_time() - start < 10
 
 
 def test_an_instruction_refuses_what_is_not_its_own():

@@ -14,7 +14,8 @@ ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof st sr jr vs etc inc ltd co no fig al approx dept est e.g i.e u.s a.m p.m".split()
 )
 CLOSING = "\"'”’)\\]*_」』）》»"
-END = re.compile(rf"[.!?…।؟۔]+[{CLOSING}]*(?=\s|$)|[。！？]+[{CLOSING}]*|\n\s*\n")
+MARK = ".!?…।؟۔"
+END = re.compile(rf"(?<![{MARK}])[{MARK}]+[{CLOSING}]*(?=\s|$)|[。！？]+[{CLOSING}]*|\n\s*\n")
 CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 UNCUT = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
 CHARACTER = re.compile(f"[{CJK}]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise, takewhile
 from typing import Literal
 
 from truenorth.base import UserError
@@ -24,19 +25,19 @@ DATE = "|".join(
 ELEMENTS: dict[str, str] = {  # what can be counted in an answer, as patterns
     "number": r"\d+(?:[.,]\d+)*",
     "link": r"(?:https?://|www\.)[^\s)>\]]+",
-    "email": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
+    "email": r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+",
     "date": DATE,
     "time": r"(?<![\d:])(?:[01]?\d|2[0-3])[:：][0-5]\d(?!\d)",
     "emoji": f"[\U0001f1e6-\U0001f1ff]{{2}}|{SIGN}(?:[\ufe0f\U0001f3fb-\U0001f3ff]|\u200d{SIGN})*",
     "code block": r"^```[^\n]*\n[\s\S]*?^```",
-    "quotation": r'"[^"\n]+"|“[^”\n]+”|«[^»\n]+»|「[^」\n]+」|„[^“”\n]+[“”]',
+    "quotation": r'"[^"\n]+"|“[^“”\n]+”|«[^«»\n]+»|「[^「」\n]+」|„[^„“”\n]+[“”]',
     "question": r"[?？؟]",
     "exclamation": r"[!！]",
     "hashtag": r"(?<![\w&#])#\w+",
     "mention": r"(?<![\w.])@\w+",
-    "placeholder": r"\[[^\]\n]+\](?!\()",
+    "placeholder": r"\[[^\[\]\n]+\](?!\()",
     "bold": r"\*\*[^\s*](?:[^*\n]*[^\s*])?\*\*",
-    "title mark": r"《[^》\n]+》|<<[^>\n]+>>",
+    "title mark": r"《[^《》\n]+》|<<[^<>\n]+>>",
 }
 
 
@@ -56,12 +57,15 @@ def within(found: int | None, least: int | None, most: int | None) -> bool | Non
 
 def table(text: str, *, columns: Patterns = (), rows: int | None = None) -> bool:
     """A Markdown table, with these columns in order, and so many rows below its head."""
-    for match in re.finditer(
-        r"^\|?(.+?)\|?[ \t]*\n[ \t]*\|?[ \t:|-]*-[ \t:|-]*\n((?:.*\|.*(?:\n|$))*)", text, re.M
-    ):
-        head = [cell.strip().strip("*") for cell in match[1].split("|")]
-        right = not columns or head == list(as_tuple(columns))
-        if "|" in match[0] and right and (rows is None or len(match[2].strip().splitlines()) == rows):
+    lines = text.split("\n")
+    for at, (head, ruler) in enumerate(pairwise(lines)):
+        if "|" not in head + ruler or "-" not in ruler or ruler.strip(" \t:|-"):
+            continue
+        cells = [cell.strip().strip("*") for cell in head.strip().strip("|").split("|")]
+        body = takewhile(lambda line: "|" in line, lines[at + 2 :])
+        if (not columns or cells == list(as_tuple(columns))) and (
+            rows is None or sum(1 for _ in body) == rows
+        ):
             return True
     return False
 
@@ -81,14 +85,17 @@ def code_block(text: str, *, language: str = "") -> bool:
 
 def tags(text: str, *, tags: Patterns) -> bool:
     """Each tag is opened and closed, as in <b>...</b>."""
-    return all(
-        re.search(rf"<{re.escape(t)}(?:\s[^>]*)?>[\s\S]*?</{re.escape(t)}\s*>", text) for t in as_tuple(tags)
-    )
+
+    def paired(tag: str) -> bool:
+        opened = re.search(rf"<{re.escape(tag)}(?:\s[^<>]*)?>", text)
+        return opened is not None and f"</{tag}>" in text[opened.end() :]
+
+    return all(map(paired, as_tuple(tags)))
 
 
 def plain(text: str) -> bool:
     """No Markdown: no headings, tables, code blocks, bold words or bullets."""
-    marked = re.search(r"^[ \t]*[-*+][ \t]+\S|^```|`[^`\n]+`|(?<!\!)\[[^\]\n]+\]\(", text, re.MULTILINE)
+    marked = re.search(r"^[ \t]*[-*+][ \t]+\S|^```|`[^`\n]+`|\[[^\[\]\n]+\]\(", text, re.MULTILINE)
     return not (marked or count.HEADING.search(text) or re.search(ELEMENTS["bold"], text) or table(text))
 
 
@@ -130,5 +137,10 @@ def first_letter(text: str, *, letter: str) -> bool:
 
 def line_endings(text: str, *, endings: Patterns) -> bool:
     """Every line ends in one of these, marks left out: what can be told of a rhyme by its spelling."""
-    rows = [re.sub(r"[\W_]+$", "", row).casefold() for row in count.lines_of(text)]
+    rows = [row[: last_letter(row)].casefold() for row in count.lines_of(text)]
     return bool(rows) and all(row.endswith(tuple(e.casefold() for e in as_tuple(endings))) for row in rows)
+
+
+def last_letter(row: str) -> int:
+    """Where the last letter or digit ends."""
+    return next((at for at in range(len(row), 0, -1) if row[at - 1].isalnum()), 0)

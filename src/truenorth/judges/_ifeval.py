@@ -77,7 +77,15 @@ def nth_paragraph_first_word(text: str, *, num_paragraphs: int, nth_paragraph: i
 
 
 def number_placeholders(text: str, *, num_placeholders: int) -> bool:
-    return len(re.findall(r"\[.*?\]", text)) >= num_placeholders
+    return sum(map(brackets, text.split("\n"))) >= num_placeholders
+
+
+def brackets(line: str) -> int:
+    """How often `\\[.*?\\]` fits, in one pass whatever the line."""
+    count, at = 0, 0
+    while (opened := line.find("[", at)) >= 0 and (closed := line.find("]", opened)) >= 0:
+        count, at = count + 1, closed + 1
+    return count
 
 
 def postscript(text: str, *, postscript_marker: str) -> bool:
@@ -87,8 +95,8 @@ def postscript(text: str, *, postscript_marker: str) -> bool:
 
 
 def number_bullet_lists(text: str, *, num_bullets: int) -> bool:
-    stars = re.findall(r"^\s*\*[^*].*$", text, re.MULTILINE)
-    return len(stars) + len(re.findall(r"^\s*-.*$", text, re.MULTILINE)) == num_bullets
+    stars = re.findall(r"^[^\S\n]*\*[^*].*$", text, re.MULTILINE)
+    return len(stars) + len(re.findall(r"^[^\S\n]*-.*$", text, re.MULTILINE)) == num_bullets
 
 
 def constrained_response(text: str) -> bool:
@@ -116,7 +124,11 @@ def json_format(text: str) -> bool:
 
 
 def title(text: str) -> bool:
-    return any(t.lstrip("<").rstrip(">").strip() for t in re.findall(r"<<[^\n]+>>", text))
+    for line in text.split("\n"):  # as `<<[^\n]+>>` fits: from the first mark to the last
+        opened, closed = line.find("<<"), line.rfind(">>")
+        if 0 <= opened < closed - 2 and line[opened:closed].lstrip("<").rstrip(">").strip():
+            return True
+    return False
 
 
 def two_responses(text: str) -> bool:
