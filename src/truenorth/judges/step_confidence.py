@@ -72,7 +72,8 @@ class StepConfidence:
         scaled = scaling(x_NF)
         weight_F, bias = logistic((x_NF - scaled.mean_D) / scaled.std_D, target_N, STRENGTH)
         told = (np.append(weight_F, bias), scaled.mean_D, scaled.std_D)
-        return cls(model, *(tuple(numbers.tolist()) for numbers in told), **settings)
+        weight, mean, spread = (tuple(numbers.tolist()) for numbers in told)
+        return cls(model, weight, mean, spread, **settings)
 
     def steps(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[Steps]:
         """Each answer's steps with their probabilities of being right."""
