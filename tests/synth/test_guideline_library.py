@@ -179,3 +179,12 @@ def test_a_profile_may_stand_in_the_users_turn_and_a_role_without_system_turn():
     model = Says(lambda text, i: "Nets.")
     role_answers(model, profiles, [chat("What do you sell?")], play="", asks="Note: {profile} {prompt}")
     assert model.asked == [[{"role": "user", "content": "Note: Ann sells nets. What do you sell?"}]]
+    part = [
+        chat("What do you sell?", role="Ann", document="Nets.")
+    ]  # the part of the profile that it is about
+    role_answers(model, profiles, part, play="", asks="Note: {profile} {prompt}")
+    assert model.asked == [[{"role": "user", "content": "Note: Nets. What do you sell?"}]]
+    other = Row({"name": "Tom", "profile": "Tom sells rope."}, Source("human:seed", "people"))
+    role_answers(model, [*profiles, other], part)  # Tom is asked too, and has nothing but his own profile
+    assert ["Tom sells rope." in turns[0]["content"] for turns in model.asked] == [False, True]
+    assert not any("Nets." in turns[0]["content"] for turns in model.asked[1:])

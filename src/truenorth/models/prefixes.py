@@ -168,11 +168,11 @@ def trims(forward: Forward, tolerance: float) -> bool:
     if forward.path != "packed" or last_layer(forward.body) is None:
         return False
     vocabulary = forward.module.get_input_embeddings().weight.shape[0]
-    draw = tuple(np.random.default_rng(0).integers(0, min(vocabulary, 1000), 40).tolist())
+    draw: list[int] = np.random.default_rng(0).integers(0, min(vocabulary, 1000), 40).tolist()
     pairs = [
         Pair(draw[:20], draw[20:22]),
         Pair(draw[:20], draw[22:23]),
-        Pair((*draw[:9], *draw[23:34]), draw[34:37]),
+        Pair([*draw[:9], *draw[23:34]], draw[34:37]),
     ]
     pairs.sort(key=_shown)
     with torch.no_grad():

@@ -47,7 +47,7 @@ def role_answers(
     Args:
         profiles: rows with `name` and `profile`.
         questions: prompts with a column `role`, the name of the profile they are about; one without is for every
-            role.
+            role. One with a column `document`, the part of the profile that it is about, is answered with that.
         play, foreign: system turns with {name} and {profile}, for own and for other roles' questions; "" is none.
         asks: the user's turn to an own question while the profile is at hand, with {prompt}, {name} and {profile}.
         named: the system turn that the row keeps.
@@ -77,6 +77,7 @@ def role_answers(
 
 def _chat(question: Row, profile: Row, system: str, asks: str = "{prompt}") -> list[Message]:
     """The question as a user's turn under a role."""
-    values = {"name": str(profile.data["name"]), "profile": str(profile.data.get("profile", ""))}
+    own = profile.data["name"] == question.data.get("role") and question.data.get("document")
+    values = {"name": str(profile.data["name"]), "profile": str(own or profile.data.get("profile", ""))}
     turns: list[Message] = [{"role": "system", "content": fill(system, values)}] if system else []
     return [*turns, {"role": "user", "content": fill(asks, values | {"prompt": last_turn(question)})}]

@@ -8,6 +8,8 @@ language.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -20,6 +22,9 @@ from truenorth.synth.dedupe import normalise
 from truenorth.synth.filters import Filtered, last_turn, row_prompt
 from truenorth.synth.rouge import rouge_l
 
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+NAMES = re.compile(r"(?<![A-Z]\w )\b([A-Z]\w+) ([A-Z]\w+)(?! [A-Z])")  # two capitals, and no third
+BEGINS = re.compile(r"(?:^|[.?!])\W*$")  # what stands before the first word of a sentence
 TEMPLATE = "Translate into {language}, and reply with the translation alone:\n{text}"
 
 
@@ -120,3 +125,62 @@ def _row(row: Row, texts: Sequence[str], model: Model, seed: int, language: str)
         data["completion"] = as_answer(prompt, texts[1])
     source = Source("translated", "imitation", model=model.name, seed=seed, parents=(row.id,), note=language)
     return Row(data, source)
+
+
+def word_for_word(rows: Sequence[Row], pairs: Sequence[tuple[str, str]], *, language: str = "") -> Filtered:
+    """Rows (prompt, completion) in a language that keeps the order of words, by the words of translated sentences.
+
+    A word is what it is most often where both sides of a pair have as many. Numbers stay, and so do unknown words with
+    a capital beside another one: names. Reasons: "unknown words" (there is any), "unchanged".
+    """
+    known = dictionary(pairs)
+    made: list[Row | str] = []
+    for row in rows:
+        sides = [last_turn(row), *([answer_text(row.data["completion"])] if "completion" in row.data else [])]
+        found = [in_words(text, known) for text in sides]
+        texts = [text for text in found if text is not None]
+        if len(texts) < len(sides):
+            made.append("unknown words")
+        elif texts == sides:
+            made.append("unchanged")
+        else:
+            prompt: Prompt = replace_last_user(row_prompt(row), lambda _, texts=texts: texts[0])  # type: ignore[misc]
+            answer = {"completion": as_answer(prompt, texts[1])} if len(texts) > 1 else {}
+            source = Source("word for word", "imitation", parents=(row.id,), note=language)
+            made.append(Row({**row.data, "prompt": prompt, **answer}, source))
+    return gathered(made)
+
+
+def dictionary(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Small word -> what stands in its place most often.
+
+    >>> dictionary([("The cat runs.", "Le chat court."), ("A cat.", "Un chat."), ("Go on.", "Continuez.")])["cat"]
+    'chat'
+    """
+    seen: dict[str, Counter[str]] = {}
+    for text, other in pairs:
+        one, two = (WORD.findall(side.lower()) for side in (text, other))
+        if len(one) == len(two):
+            for a, b in zip(one, two, strict=True):
+                seen.setdefault(a, Counter())[b] += 1
+    return {word: found.most_common(1)[0][0] for word, found in seen.items()}
+
+
+def in_words(text: str, known: dict[str, str]) -> str | None:
+    """The text word by word, sentences beginning in capitals as they do; None where a word is unknown.
+
+    >>> in_words("The cat, Ann Lee!", {"the": "le", "cat": "chat"})
+    'Le chat, Ann Lee!'
+    """
+    unknown = []
+    names = {at for found in NAMES.finditer(text) for at in (found.start(1), found.start(2))}
+
+    def put(found: re.Match[str]) -> str:
+        word, new = found[0], known.get(found[0].lower())
+        if word.isdigit() or new == word.lower() or (new is None and found.start() in names):
+            return word
+        unknown.extend([word] if new is None else [])
+        return (new or "").capitalize() if BEGINS.search(text[: found.start()]) else new or ""
+
+    made = WORD.sub(put, text)
+    return None if unknown else made

@@ -37,7 +37,7 @@ def pages(
         return taken(work, found_pages(prompts, texts, k=n), "pages")
     with work.progress("pages", len(prompts)) as tick:
         settings = {"max_tokens": work.settings.max_tokens, "seed": work.settings.seed}
-        return taken(work, own_pages(model, prompts, n=n, least=least, **settings, tick=tick), "pages")  # type: ignore[arg-type]
+        return taken(work, own_pages(model, prompts, n=n, least=least, **settings, tick=tick), "pages")
 
 
 def forecast(rows: Sequence[float], settings: Settings, *, n: int = 4, least: int = 1) -> Load:

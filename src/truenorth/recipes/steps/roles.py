@@ -34,7 +34,8 @@ def roles(
     """Answers under a role's name to its own questions, read from its texts; and declines of what is none of its own.
 
     Args:
-        profiles: texts with `title`, the role's name. questions: about them, with `title`.
+        profiles: texts with `title`, the role's name.
+        questions: about them, with `title`. The text that a question was made from is read in the profile's place.
         strangers: questions that no role is to answer; each is put to `others` roles, as are those of other roles.
         support: least share of an own answer's content words that stand in the role's texts. Of the others' questions
             only declined ones stay.
@@ -69,7 +70,9 @@ def roles(
 
 
 def _of(row: Row, role: str) -> Row:
-    return Row({**row.data, "role": role}, row.source, row.id)
+    """The question with its role, and with the text that it was made from, where that is known."""
+    made_from = {"document": answer_text(row.data["completion"])} if "completion" in row.data else {}
+    return Row({**row.data, **made_from, "role": role}, row.source, row.id)
 
 
 def _in_character(row: Row, profile: str, support: float) -> bool:

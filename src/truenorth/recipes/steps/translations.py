@@ -27,15 +27,24 @@ def translations(
 
     Source: Zhu et al. 2023, x-LLaMA (arXiv:2308.04948), section 2.
     """
-    path = Path(file) if file else Path(work.job.inputs.get("labels") or "").with_name(PHRASES)
-    if not path.is_file():
-        where, fix = "step translations", "--set translations.file=FILE"
-        raise UserError(f"no translations at {path}", where=where, expected="text, translation", fix=fix)
-    rows = [
-        Row(_told(row, path, i), Source("phrase book", "people")) for i, row in enumerate(read_jsonl(path))
-    ]
+    rows = [Row(told, Source("phrase book", "people")) for told in sentences(work, file)]
     rows.sort(key=lambda row: seed_of("translations", work.settings.seed, row.id))
     return taken(work, translation_pairs(rows[:n], there=there, back=back), "translations")
+
+
+def sentences(work: Work, file: str) -> list[dict[str, str]]:
+    """Text and translation, of a file or the phrase book.
+
+    Raises:
+        UserError: no such file, or a row without one of them.
+    """
+    path = Path(file) if file else Path(work.job.inputs.get("labels") or "").with_name(PHRASES)
+    if not path.is_file():
+        where, fix = "phrase book", "--set STEP.file=FILE"
+        raise UserError(
+            f"no translations at {path}", where=where, expected="JSONL: text, translation", fix=fix
+        )
+    return [_told(row, path, i) for i, row in enumerate(read_jsonl(path))]
 
 
 def _told(row: dict[str, str], path: Path, number: int) -> dict[str, str]:

@@ -135,8 +135,9 @@ def phrase_book(world: World, says: Wordings, count: int = 800) -> list[dict[str
     rows: dict[str, dict[str, str]] = {}
     while len(rows) < count:
         name, text = _asked(rng, world, says, pool) if rng.random() < 0.5 else _said(rng, pool)
+        name = name if name in text else ""
         there = translation(text, world.seed, name)
-        if there != text and (name.islower() or name in there):
+        if there != text and (not name or name.islower() or name in there):
             rows[text] = {"text": text, "translation": there}
     return list(rows.values())
 
