@@ -71,9 +71,14 @@ class StepConfidence:
         x_NF = np.concatenate(features(model, prompts, steps))
         scaled = scaling(x_NF)
         weight_F, bias = logistic((x_NF - scaled.mean_D) / scaled.std_D, target_N, STRENGTH)
-        told = (np.append(weight_F, bias), scaled.mean_D, scaled.std_D)
-        weight, mean, spread = (tuple(numbers.tolist()) for numbers in told)
-        return cls(model, weight, mean, spread, **settings)
+        weight = tuple(np.append(weight_F, bias).tolist())
+        return cls(
+            model,
+            weight=weight,
+            mean=tuple(scaled.mean_D.tolist()),
+            spread=tuple(scaled.std_D.tolist()),
+            **settings,
+        )
 
     def steps(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[Steps]:
         """Each answer's steps with their probabilities of being right."""
@@ -105,10 +110,9 @@ class StepConfidence:
     @classmethod
     def load(cls, folder: str | Path, *, model: Any) -> StepConfidence:
         """A saved head on the model that it was fitted on."""
-        told: dict[str, Any] = json.loads((Path(folder) / META).read_text())
-        for name in ("weight", "mean", "spread"):
-            told[name] = tuple(told[name])
-        return cls(model, **told)
+        told = json.loads((Path(folder) / META).read_text())
+        weight, mean, spread = (tuple(told.pop(k)) for k in ("weight", "mean", "spread"))
+        return cls(model, weight, mean, spread, **told)
 
 
 def features(model: Any, prompts: Sequence[Prompt], steps: Sequence[Sequence[str]]) -> list[Floats]:
