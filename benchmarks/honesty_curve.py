@@ -40,10 +40,13 @@ def told(values: Sequence[float], clusters: Sequence[str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("runs", nargs="*", type=Path, default=sorted(Path("runs").glob("proof-*")))
     parser.add_argument("--world", type=int, default=0)
     parser.add_argument("--answers", type=int, default=16)
     args = parser.parse_args()
+    if not args.runs:
+        print("no runs of the main job: name their folders, or make some with `make proofs`")
+        return
     bench = harbour_bench(args.world, per_principle=300)
     for name, conduct in bench.conduct.items():
         asked = [item for item in conduct if item.principle == "honest"]
