@@ -112,6 +112,8 @@ def test_an_unknown_recipe_is_refused_with_the_nearest(capsys):
         (["magpie", "--sampler", "openai:x"], "no address of the endpoint"),
         (["magpie", "--model", "m"], "--model needs --constitution"),
         (["magpie", "--model", "openai:m"], "the endpoint as --sampler"),
+        (["constitutional-ai", "--set", "revisions.only=kindness"], "no principle 'kindness'"),
+        (["salmon", "--set", "contrary.under=not kind"], "no principle 'not kind'"),
         ([], "which recipe?"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.base import UserError
+from truenorth.constitution import Constitution
 from truenorth.models.glance import glance
 from truenorth.recipes.harbour import harbour_job
 from truenorth.recipes.job import Job
@@ -58,9 +59,25 @@ def ordered(recipe: Recipe, args: Any) -> Ordered:
     job = _own(args, general, budget) if args.model else _organism(recipe, args, general)
     if why := missing(steps, job, args):
         raise UserError(f"cannot run here: {why}", where=f"recipe {recipe.name}")
+    check_principles(steps, job.constitution)
     return Ordered(
         recipe, steps, replace(job, insist=args.insist), named, budget, args.out or Path("runs") / recipe.name
     )
+
+
+def check_principles(steps: Sequence[Bound], constitution: Constitution) -> None:
+    """Settings `only` and `under` name principles of the constitution, `under` perhaps with "not " before them.
+
+    Raises:
+        UserError: one that it does not have.
+    """
+    known = [p.id for p in constitution.principles]
+    for step in (step for step in steps if ":" not in step.kind):  # others' settings may mean something else
+        for setting in ("only", "under"):
+            for name in step.settings.get(setting) or ():
+                if name.removeprefix("not " if setting == "under" else "") not in known:
+                    where = f"step {step.name}, {setting}"
+                    raise UserError(f"no principle {name!r}", where=where, expected=", ".join(known))
 
 
 def missing(steps: Sequence[Bound], job: Job, args: Any) -> str:
