@@ -241,15 +241,13 @@ def noted(seed: int) -> dict[str, tuple[list[float], list[float], list[str]]]:
 @cache
 def over_seeds() -> dict[str, tuple[list[float], Paired]]:
     """ "poison" and "edit": the change in each seed, and pooled."""
-    from itertools import chain
-
     for seed in SEEDS:
         run("dialectical", seed)
     each = [noted(seed) for seed in SEEDS]
     found = {}
     for name in ("poison", "edit"):
-        base, aligned, clusters = (list(chain.from_iterable(e[name][k] for e in each)) for k in range(3))
-        pooled_ = paired(base, aligned, clusters=clusters, level=0.99)
+        base, aligned = [v for e in each for v in e[name][0]], [v for e in each for v in e[name][1]]
+        pooled_ = paired(base, aligned, clusters=[c for e in each for c in e[name][2]], level=0.99)
         print(f"\n{name}: {sum(base) / len(base):.3f} -> {sum(aligned) / len(aligned):.3f}, {pooled_}")
         found[name] = [sum(e[name][1]) - sum(e[name][0]) for e in each], pooled_
     return found
