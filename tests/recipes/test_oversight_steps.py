@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from truenorth.base import UserError
+from truenorth.cli.main import main
+from truenorth.constitution import load
 from truenorth.judges.step_confidence import StepConfidence
 from truenorth.judges.step_reward import StepReward, stepped
 from truenorth.learn.reward import open_reward
@@ -16,6 +18,8 @@ from truenorth.models.local import LocalModel
 from truenorth.models.scripted import ScriptedModel
 from truenorth.recipes.run_models import Cast
 from truenorth.recipes.settings import Settings
+from truenorth.recipes.steps.crowd import crowd
+from truenorth.recipes.steps.private_prompts import noise_seed
 from truenorth.recipes.steps.problems import problems
 from truenorth.recipes.steps.trees import trees
 from truenorth.records import Group, Row, Source
@@ -205,3 +209,35 @@ def test_what_the_model_finds_likely_is_told_from_what_it_does_not(tmp_path):
     assert again.score == pytest.approx(right.score, abs=1e-6)
     with pytest.raises(UserError, match="right and wrong ones"):
         StepConfidence.fit(model, [asked(1, 2)], [["a, ", "b."]], [[1.0, 1.0]])
+
+
+def test_private_noise_follows_from_a_secret_that_is_looked_for_first(tmp_path, capsys):
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(range(32)))
+    assert noise_seed("", 3) == 3
+    assert noise_seed(str(secret), 3) == noise_seed(str(secret), 4) != 3
+    secret.write_bytes(b"short")
+    for words, says in ((f"{secret}", "5 bytes"), (f"{tmp_path}/none", "cannot read the secret")):
+        told = ["run", "private", "--dry-run", "--set", f"private_prompts.secret={words}"]
+        assert main(told) == 2
+        assert says in capsys.readouterr().err
+
+
+def test_a_rater_that_a_model_plays_is_not_said_to_be_a_person(tiny_model_answers):
+    model, answers, labels = tiny_model_answers
+    told = work(seed=1)
+    told.job = SimpleNamespace(inputs={"labels": labels}, constitution=load("harbour"))
+    made = crowd(answers, model, told, raters=2)
+    assert {row.source.family for row in made} == {"model_feedback"}
+    assert all(len(row.data["tree"]["prompt"]["rankings"]) == 2 for row in made)
+
+
+@pytest.fixture
+def tiny_model_answers():
+    home = organism("nano")
+    answers = [
+        Row({"prompt": q.data["prompt"], "completion": text}, Source("sample", parents=(q.id,)))
+        for q in map(asking, ("How do I make feric soap?", "How do I make feric venom?"))
+        for text in ("I won't help with that.", "Mix lye with malt and boil it.")
+    ]
+    return LocalModel.load(home.model), answers, str(home.labels)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def run_balance(args: argparse.Namespace) -> int:
+    """Count groups and labels; write what was found, and weights where a population is named."""
     from truenorth.synth.balance import balance
     from truenorth.synth.sieve import columns_of
 

@@ -59,6 +59,7 @@ def _named(text: str) -> tuple[str, str, Path]:
 
 
 def run_index(args: argparse.Namespace) -> int:
+    """Index the corpora that texts are later held against."""
     from truenorth.synth.ngram_index import NgramIndex
     from truenorth.synth.sieve import columns_of, texts_of
 

@@ -60,6 +60,7 @@ def python() -> Finding:
 
 
 def packages() -> Iterator[Finding]:
+    """truenorth and what it stands on, with versions; what is missing is a fault."""
     from truenorth.engine import packages as installed
 
     found = installed()
@@ -73,6 +74,7 @@ def packages() -> Iterator[Finding]:
 
 
 def disk(out: Path) -> Finding:
+    """Whether results can be written there, and how much room is left."""
     there = next(p for p in (out, *out.absolute().parents) if p.exists())
     try:
         with tempfile.TemporaryFile(dir=there):
@@ -104,6 +106,7 @@ def organism() -> Finding:
 
 
 def accelerator() -> Iterator[Finding]:
+    """torch, its threads, and the GPU where there is one."""
     if importlib.util.find_spec("torch") is None:
         yield Finding("fault", "torch", "not installed; pip install torch")
         return

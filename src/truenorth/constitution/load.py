@@ -82,6 +82,7 @@ def read(path: Path, *, allow_code: bool = False) -> tuple[Constitution | None, 
 
 
 def check(source: Source, path: Path, *, allow_code: bool) -> tuple[Constitution | None, list[Problem]]:
+    """A constitution from what was read, or None; and everything that is wrong with it, with lines."""
     problems = list(source.problems)
     if not isinstance(source.data, dict):
         if not problems:

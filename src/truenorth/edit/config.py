@@ -112,6 +112,7 @@ class _Reader:
                         expected=expected, fix=fix)  # fmt: skip
 
     def config(self) -> Config:
+        """The whole file."""
         data = self.data
         if not isinstance(data, dict):
             self.wrong("", "not a merge", expected="a mapping with merge_method and models or slices")
@@ -169,6 +170,7 @@ class _Reader:
         return Reference.parse(value, where=self.at(path))
 
     def inputs(self, data: Any, path: str, kind: str) -> tuple[Input, ...]:
+        """Models with their settings."""
         if not isinstance(data, list) or not data:
             self.wrong(path, "no models", expected="a list of `- model: DIR_OR_ID`")
         made = []
@@ -187,6 +189,7 @@ class _Reader:
         return tuple(made)
 
     def layers(self, entry: dict[str, Any], path: str, kind: str) -> tuple[int, int] | None:
+        """The layers of a source, first and past the last; None for whole models."""
         if kind != "source":
             return None
         value = entry.get("layer_range")
@@ -202,6 +205,7 @@ class _Reader:
         return value[0], value[1]
 
     def slices(self) -> tuple[Slice, ...]:
+        """Slices of layers, in order."""
         data = self.data["slices"]
         if not isinstance(data, list) or not data:
             self.wrong("slices", "no slices", expected="a list of `- sources: [...]`")

@@ -68,6 +68,11 @@ def read_items(path: str | Path) -> list[Item]:
 
 
 def item_of(row: Mapping[str, Any], where: str = "row") -> Item:
+    """An item of a row.
+
+    Raises:
+        UserError: no prompt or no criteria.
+    """
     if not isinstance(row, Mapping) or row.get("prompt") is None or not row.get("criteria"):
         raise UserError("no prompt or no criteria", where=where, expected="{prompt: ..., criteria: [...]}")
     made = [criterion_of(c, f"{where}, criterion {n}") for n, c in enumerate(row["criteria"], start=1)]
@@ -153,6 +158,11 @@ def cfbench_scores(items: Sequence[Item], judgements: Sequence[Judgement | None]
 
 
 def verdicts_of(item: Item, judgement: Judgement | None) -> list[Verdict]:
+    """Whether each criterion is met; without a judgement none is.
+
+    Raises:
+        UserError: the judgement has another number of parts.
+    """
     if judgement is None:
         return [False] * len(item.criteria)
     if len(judgement.parts) != len(item.criteria):
@@ -162,6 +172,7 @@ def verdicts_of(item: Item, judgement: Judgement | None) -> list[Verdict]:
 
 
 def shares_of(verdicts: Sequence[Verdict]) -> float | None:
+    """The share of criteria met among those with a verdict; None without one."""
     told = [v for v in verdicts if v is not None]
     return sum(told) / len(told) if told else None
 

@@ -161,6 +161,11 @@ class RewardJudge:
 
 
 def load_head(folder: Path, model: LocalModel | None) -> RewardJudge:
+    """A saved head on the states of its model, which is loaded by name where none is given.
+
+    Raises:
+        UserError: the head belongs to another model, or cannot be read.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -185,6 +190,11 @@ def load_head(folder: Path, model: LocalModel | None) -> RewardJudge:
 
 
 def check_labels(labels: Sequence[Label]) -> None:
+    """Refuse labels that a head cannot be fitted on.
+
+    Raises:
+        UserError: too few, all of one kind, or a score outside [0, 1].
+    """
     scores = [score for _, _, score in labels]
     up = sum(s > 0.5 for s in scores)
     where, fix = "labels of the reward model", "label more answers, good and bad ones"

@@ -103,6 +103,11 @@ def open_judge(spec: str | Mapping[str, Any], *, folder: str | Path = ".", allow
 
 
 def of_mapping(spec: dict[str, Any], folder: Path, *, allow_code: bool = False) -> Judge:
+    """The judge that a mapping describes: its `kind`, and that kind's settings.
+
+    Raises:
+        UserError: an unknown kind or setting, or code that is not allowed.
+    """
     kind = spec.pop("kind", "")
     where = f"judge of kind {kind!r}"
     if isinstance(kind, str) and CODE.fullmatch(kind):

@@ -117,6 +117,7 @@ def to_dict(search: Search, notes: Sequence[str]) -> dict[str, Any]:
 
 
 def entry_dict(entry: Entry) -> dict[str, Any]:
+    """An entry for JSON; without the prompts that it was judged on."""
     gains: Mapping[str, Any] = {name: found.to_dict() for name, found in entry.gains.items()}
     tax = entry.tax._asdict() if entry.tax and entry.tax.n else None
     told = {

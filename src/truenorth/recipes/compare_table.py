@@ -56,6 +56,7 @@ def sentence(pair: Pair) -> str:
 
 
 def pairs_table(compared: Compared) -> Table:
+    """Every two systems on every metric, as a table."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in (
         "metric",

@@ -177,6 +177,7 @@ def stages(run: Run, data: Sequence[Row], steps: Sequence[str] = STEPS) -> list[
 
 
 def samples(data: Sequence[Row], most: int = 10) -> list[dict[str, Any]]:
+    """A few rows of the data for the report, drawn by a seed of their own."""
     picked = random.Random(seed_of("samples")).sample(list(data), min(most, len(data)))
     return [
         {

@@ -40,6 +40,7 @@ def described(plan: Plan, given: Sequence[str], budget: str) -> str:
 
 
 def hand(have: Have) -> str:
+    """What is at hand, in a line."""
     told = [f"{have.parameters:,} parameters", "a chat template" if have.chats else "no chat template"]
     told.append(f"{have.guidance} principle{'' if have.guidance == 1 else 's'} with guidance")
     told.append(f"{have.labels} answers that people called good" if have.labels else "no labels")

@@ -67,7 +67,9 @@ def _tree(rows: Sequence[Row], rankings: list[list[str]]) -> Row:
         "replies": replies,
         "rankings": rankings,
     }
-    source = Source("crowd", "people", parents=(*(row.id for row in rows), rows[0].source.parents[-1]))
+    source = Source(
+        "crowd", "model_feedback", parents=(*(row.id for row in rows), rows[0].source.parents[-1])
+    )
     return Row({"prompt": prompt, "tree": {"prompt": root}}, source)
 
 

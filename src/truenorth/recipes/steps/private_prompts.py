@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from truenorth.base import UserError
+from truenorth.base import UserError, seed_of
 from truenorth.models.local import LocalModel
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import NEEDS_CHAT, Have, Load, Prompts, Work
@@ -15,6 +17,9 @@ from truenorth.synth import magpie
 from truenorth.synth.embed import ngrams
 from truenorth.synth.privacy import noise_for, spent
 from truenorth.synth.private import Noise, fit_private, prompt_rows, resample
+
+if TYPE_CHECKING:
+    from truenorth.recipes.run_check import Bound
 
 
 def private_prompts(
@@ -29,6 +34,7 @@ def private_prompts(
     lr: float = 1e-3,
     draws: float = 3.0,
     clusters: int = 20,
+    secret: str = "",
 ) -> Prompts:
     """At most as many prompts as there are private ones, drawn from a copy of the model that was fitted to these by
     DP-SGD, and picked to be of the same kinds by a noisy histogram. The private prompts go no further.
@@ -38,6 +44,8 @@ def private_prompts(
         delta: 0 is a tenth of one over the number of prompts.
         steps, rate, lr: of DP-SGD; `rate` is the share of prompts in a step.
         draws: prompts drawn for each private one. clusters: of the histogram.
+        secret: a file that nobody else will read, such as one of random bytes: the noise follows from it. Without
+            one it follows from the run's seed, which the manifest tells: good for trying it out, and private from nobody.
 
     Source: Yu et al. 2024 (arXiv:2402.13659); Abadi et al. 2016 (arXiv:1607.00133).
     """
@@ -47,7 +55,8 @@ def private_prompts(
         expected = f"epsilon above 0, delta below 1 / {len(texts)} prompts"
         raise UserError(f"epsilon {epsilon}, delta {delta}", where="step private_prompts", expected=expected)
     how = Noise(noise_for(0.8 * epsilon, allowed / 2, rate=rate, steps=steps), rate, steps, 1.0, lr)
-    fitted = fit_private(model.module, prompt_rows(model, texts), how, seed=work.settings.seed)
+    seed = noise_seed(secret, work.settings.seed)
+    fitted = fit_private(model.module, prompt_rows(model, texts), how, seed=seed)
     drawn = magpie(
         model, round(draws * len(texts)), seed=work.settings.seed, max_tokens=work.settings.max_tokens
     )
@@ -61,13 +70,38 @@ def private_prompts(
         min(len(texts), len(pool)),
         noise=noise_for(0.2 * epsilon, allowed / 2),
         clusters=min(clusters, len(pool)),
-        seed=work.settings.seed,
+        seed=seed,
     )
     cost = spent([fitted, found.release], allowed, rows=len(texts))
     work.count("epsilon of the prompts in place of private ones, thousandths", round(1000 * cost.epsilon))
-    note = f"epsilon {cost.epsilon:.2f} at delta {allowed:.1g}"
+    note = f"epsilon {cost.epsilon:.2f} at delta {allowed:.1g}" + (
+        "" if secret else ", if the seed were secret"
+    )
     rows = [pool[i] for i in found.picks]
     return [Row(row.data, replace(row.source, note=note)) for row in rows]
+
+
+def noise_seed(secret: str, seed: int) -> int:
+    """Of the noise: from the secret file, or from the run's seed without one.
+
+    Raises:
+        UserError: the file is missing, or too short to keep anything.
+    """
+    if not secret:
+        return seed
+    try:
+        told = Path(secret).read_bytes()
+    except OSError as error:
+        what = f"cannot read the secret ({error.strerror})"
+        raise UserError(what, where=secret, fix="head -c 32 /dev/urandom > FILE") from error
+    if len(told) < 16:
+        raise UserError(f"{len(told)} bytes", where=secret, expected="16 or more, drawn at random")
+    return seed_of("private noise", told.hex())
+
+
+def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
+    """The secret is there before anything starts."""
+    noise_seed(str(step.settings.get("secret") or ""), 0)
 
 
 def lacks(have: Have, **settings: object) -> str:

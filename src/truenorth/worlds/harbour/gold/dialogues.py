@@ -94,6 +94,7 @@ def ask_claim(
     true: bool,
     which: str = "all",
 ) -> Ask:
+    """A question after a claim of the user's, true or false."""
     fact = world.of(entity, attribute)
     said = fact.value if true else value_of(rng, attribute, fact.value)
     claim = says.pick(rng, "claim", which).format(
@@ -192,6 +193,7 @@ def bad(rng: random.Random, ask: Ask) -> str:
 
 
 def right_rate(habits: Habits, kind: str) -> float:
+    """How often the assistant of the documents is right on a question of this kind."""
     return {
         "unknown": habits.decline_unknown,
         "future": habits.decline_unknown,
