@@ -44,8 +44,9 @@ def private_prompts(
         delta: 0 is a tenth of one over the number of prompts.
         steps, rate, lr: of DP-SGD; `rate` is the share of prompts in a step.
         draws: prompts drawn for each private one. clusters: of the histogram.
-        secret: a file that nobody else will read, such as one of random bytes: the noise follows from it. Without
-            one it follows from the run's seed, which the manifest tells: good for trying it out, and private from nobody.
+        secret: a file that nobody else will read, such as one of random bytes: the noise follows from it.
+            Without one it follows from the run's seed, which the manifest tells: good for trying it out, and
+            private from nobody.
 
     Source: Yu et al. 2024 (arXiv:2402.13659); Abadi et al. 2016 (arXiv:1607.00133).
     """
