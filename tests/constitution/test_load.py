@@ -106,8 +106,10 @@ principles:
         ("name: x\nversion: '1'\nprinciples: [\n", "line 4: not YAML (expected the node content"),
         ("name: x\n\tversion: 1\n", "line 2: not YAML (found character '\\t'"),
         ("name: x\nversion: '1'\n", "line 1, principles: missing"),
-        ("name: x\nversion: '1'\nprinciples: []\n", "line 3, principles: tuple should have at least 1 item"),
-        ("name: &a [*a]\nversion: '1'\n", "line 1: not YAML (maximum recursion"),
+        ("name: x\nversion: '1'\nprinciples: []\n", "line 3, principles: empty; expected at least one"),
+        ("name: &a [*a]\nversion: '1'\n", "line 1, name[0]: an alias of what it stands in"),
+        ("name: x\nversion: '1'\ndescription: 2026-13-45\n", "line 3, description: not YAML (month must"),
+        (f"name: {'[' * 3000}{']' * 3000}\n", "line 1: not YAML (lists and mappings nested too deep)"),
         ("name: !!python/object:os.system x\n", "line 1: not YAML (could not determine a constructor"),
     ],
 )

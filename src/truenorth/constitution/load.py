@@ -166,6 +166,8 @@ def _problem(error: dict[str, Any], source: Source) -> Problem:
         what = f"{given!r} is not allowed; expected {context['expected']}"
     elif kind == "string_pattern_mismatch":
         what = f"{given!r} is not allowed; expected lower-case letters, digits, _ and -"
+    elif kind == "too_short":
+        what = "empty; expected at least one"
     elif kind in ("dict_type", "model_type"):
         what = (
             f"expected {'settings' if loc[-1] == 'settings' else 'fields'} (key: value), not {_shown(given)}"

@@ -155,7 +155,8 @@ def recipe_of(source: Source, path: Path) -> Recipe:
     for key in ("settings", "models", "steps", "claim", "gold"):
         if not isinstance(data.get(key) or {}, dict):
             raise UserError(f"{key} is no mapping", where=where(key))
-    if not isinstance(data.get("measure") or [], list) or not set(data.get("measure") or ()) <= set(MEASURES):
+    measure = data.get("measure") or []
+    if not isinstance(measure, list) or any(one not in MEASURES for one in measure):
         raise UserError(
             f"{data['measure']!r}", where=where("measure"), expected=f"a list of {', '.join(MEASURES)}"
         )
