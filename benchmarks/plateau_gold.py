@@ -2,9 +2,9 @@
 
     python benchmarks/plateau_gold.py [--seeds 0 1 2] [--each 120] [--out runs/plateau]
 
-harbour-nano imitates the best of its own answers to prompts that it wrote itself: 4, 8, ... 256 rows drawn at random, each
-set within the next, for as many steps whatever their number. Stated beforehand: in each seed the first quarter of the
-rows gives more than half of the gain; pooled, an exponential plateau foretells a seed's scores from the other
+harbour-nano imitates the best of its own answers to prompts that it wrote itself: 4, 8, ... 256 rows drawn at random,
+each set within the next, for as many steps whatever their number. Stated beforehand: in each seed the first quarter
+of the rows gives more than half of the gain; pooled, an exponential plateau foretells a seed's scores from the other
 seeds' with less error than a straight line does, with a 99 % interval over entities that excludes zero, and the
 interval of its rate excludes a straight line. A line in the logarithm of the rows is told beside it. The last line
 is JSON.
