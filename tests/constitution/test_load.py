@@ -126,7 +126,7 @@ def test_aliases_that_explode_are_stopped(tmp_path):
 def test_binary_and_missing_files_are_one_clear_message(tmp_path):
     path = tmp_path / "bytes.yaml"
     path.write_bytes(b"\xff\xfe\x00x")
-    assert "cannot read" in complaint(path)[0]
+    assert "not UTF-8 text (byte 0xff at 0)" in complaint(path)[0]
     with pytest.raises(UserError, match=r"no constitution 'harbor'.*did you mean harbour"):
         load("harbor")
 

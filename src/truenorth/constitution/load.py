@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from truenorth.base import UserError
+from truenorth.base import UserError, unreadable
 from truenorth.constitution.schema import (
     MEASURES,
     AppliesWhen,
@@ -76,7 +76,7 @@ def read(path: Path, *, allow_code: bool = False) -> tuple[Constitution | None, 
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        return None, [Problem(None, "", f"cannot read ({error})")]
+        return None, [Problem(None, "", unreadable("", error).what)]
     source = read_markdown(text) if path.suffix.lower() in (".md", ".markdown") else read_yaml(text)
     return check(source, path, allow_code=allow_code)
 
