@@ -23,4 +23,6 @@ def della_linear(
     Source: Deep et al. 2024 (arXiv:2406.11617), MagPrune.
     """
     how = {"weight": weight, "normalize": normalize, "lambda_": lambda_}
-    return merged(tensors, base, surveyed, noise, start, chances(density, epsilon), rescale, elect=False, **how)
+    return merged(
+        tensors, base, surveyed, noise, start, chances(density, epsilon), rescale, elect=False, **how
+    )
