@@ -79,9 +79,10 @@ def equivalent(
 
 
 def rates_difference(
-    successes_a: int, n_a: int, successes_b: int, n_b: int, *, level: float = 0.95
+    successes_a: float, n_a: float, successes_b: float, n_b: float, *, level: float = 0.95
 ) -> Estimate:
-    """b - a of two independent rates with the score interval of Miettinen and Nurminen.
+    """b - a of two independent rates with the score interval of Miettinen and Nurminen. Effective numbers of trials,
+    which need not be whole, are fine.
 
     >>> found = rates_difference(56, 70, 48, 80)
     >>> round(found.low, 3), round(found.high, 3)
