@@ -201,7 +201,7 @@ def _t(found: Spread, n: int) -> _Score:
 
 def _margin(found: _Score, margin: float, p: float, alpha: float) -> Margin:
     low, high = found.interval(1 - 2 * alpha)
-    return Margin(p <= alpha, found.difference, low, high, p, margin, found.n)
+    return Margin(p <= alpha, found.difference, low, high, p, margin, round(found.n))
 
 
 def _middle_root(a: float, b: float, c: float, d: float) -> float:
