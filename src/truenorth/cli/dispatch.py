@@ -24,6 +24,10 @@ REFUSED = {
 }
 
 
+# The least that options which are whole numbers may be, wherever they occur.
+LEAST = {"seed": 0, "lora": 0, "items": 1, "rounds": 1, "threads": 1, "jobs": 1, "limit": 1, "words": 1}
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, with the same one-line errors as everything else."""
 
@@ -48,7 +52,9 @@ def dispatch(name: str, words: Sequence[str]) -> int:
             stream.reconfigure(errors="replace")
     try:
         module = load(name)
-        return module.run(parser_of(module).parse_args(words))
+        args = parser_of(module).parse_args(words)
+        check_numbers(args)
+        return module.run(args)
     except UserError as error:
         print(f"truenorth: {error}", file=sys.stderr)
         return getattr(error, "exit_status", exits.BAD_INPUT)
@@ -64,6 +70,14 @@ def dispatch(name: str, words: Sequence[str]) -> int:
         told = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
         print(f"truenorth: {told}; free space, or choose another place", file=sys.stderr)
         return exits.BAD_INPUT
+
+
+def check_numbers(args: argparse.Namespace) -> None:
+    """Raise UserError for a whole number that is too small to mean anything."""
+    for name, least in LEAST.items():
+        given = getattr(args, name, None)
+        if isinstance(given, int) and given < least:
+            raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
 
 
 def load(name: str) -> ModuleType:
