@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +16,12 @@ from typing import NoReturn
 from truenorth.base import UserError
 from truenorth.cli import exits
 from truenorth.cli.main import commands
+
+# What a machine refuses and people can mend; every other OSError is a fault of ours and keeps its traceback.
+REFUSED = frozenset(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+    + (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EMFILE)
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,6 +43,9 @@ class Parser(argparse.ArgumentParser):
 def dispatch(name: str, words: Sequence[str]) -> int:
     """Run the command `name` with the arguments `words` and return the exit status."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its retries say nothing that our errors do not
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter ends no command
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         module = load(name)
         return module.run(parser_of(module).parse_args(words))
@@ -47,6 +58,12 @@ def dispatch(name: str, words: Sequence[str]) -> int:
     except BrokenPipeError:  # `truenorth ... | head`: nobody reads on; keep Python from flushing once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        told = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        print(f"truenorth: {told}; free space, or choose another place", file=sys.stderr)
+        return exits.BAD_INPUT
 
 
 def load(name: str) -> ModuleType:

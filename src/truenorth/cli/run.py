@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         from truenorth.recipes.run_forecast import description
 
-        print(description(order))
+        print(description(order, resume=not args.fresh))
         return exits.OK
     return _run(order, args)
 

@@ -294,6 +294,29 @@ def _take_over(there: Path, here: Path, receipt: Receipt) -> None:
     write_whole(here / f"{receipt.id}.json", receipt.to_json())
 
 
+def foreseen(path: str | Path, *, config: Mapping[str, Any], resume: bool = True) -> str:
+    """What `Run.open` would find there, in words; nothing is touched.
+
+    Raises:
+        UserError: it would refuse: the directory cannot be written, is no run, or has other settings.
+    """
+    path = Path(path)
+    there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise UserError("not a folder", where=str(there), fix="choose another folder with --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError("cannot write there", where=str(there), fix="choose another folder with --out")
+    if not path.is_dir():
+        return str(path)
+    _refuse_foreign(path)
+    if not (path / "manifest.json").exists():
+        return str(path)
+    if not resume:
+        return f"{path}, where what an earlier run left is deleted first"
+    done = len(_continued(path, manifests.describe(dict(config), constitution="", seeds=[]))["steps"])
+    return f"{path}, going on with the {done} step{'s' * (done != 1)} done there"
+
+
 def _make_directory(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from scipy import stats as distributions
 
-from truenorth.base import UserError, read_jsonl
+from truenorth.base import UserError
 from truenorth.judges._prompts import plain_key
 from truenorth.judges.attacks import falls_for
 from truenorth.judges.card import (
@@ -28,6 +28,7 @@ from truenorth.judges.card import (
 )
 from truenorth.judges.people import queues_of
 from truenorth.judges.protocol import Judge
+from truenorth.judges.reward import label_of, labelled_rows
 from truenorth.records import Group
 from truenorth.stats import krippendorff, mean
 
@@ -47,14 +48,14 @@ class Labelled(NamedTuple):
 
 
 def read_labelled(path: str | Path) -> Labelled:
-    """JSONL with `prompt`, `completion`, `label` (true, false or a score in [0, 1]); or `prompt`, `chosen`,
+    """A table with `prompt`, `completion`, `label` (true, false or a score in [0, 1]); or `prompt`, `chosen`,
     `rejected`. `model` (`chosen_model`, `rejected_model`) names the writer.
 
     Raises:
         UserError: missing columns or a label out of range, with the row.
     """
     found = Labelled([], [])
-    for number, row in enumerate(read_jsonl(path), start=1):
+    for number, row in enumerate(labelled_rows(path), start=1):
         where = f"{path}, row {number}"
         if {"prompt", "chosen", "rejected"} <= set(row):
             sides = [("chosen", 1.0), ("rejected", 0.0)]
@@ -65,10 +66,7 @@ def read_labelled(path: str | Path) -> Labelled:
             expected = "prompt, completion and label, or prompt, chosen and rejected"
             raise UserError("columns are missing", where=where, expected=expected)
         for prompt, said, score, writer in rows:
-            text = said if isinstance(said, str) else "\n".join(turn["content"] for turn in said)
-            if not isinstance(score, (bool, int, float)) or not 0 <= score <= 1:
-                raise UserError(f"label {score!r}", where=where, expected="true, false, or within [0, 1]")
-            found.labels.append((prompt, text, float(score)))
+            found.labels.append(label_of(prompt, said, score, where=where))
             found.writers.append(str(writer))
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from truenorth.base import UserError
+from truenorth.base import UserError, unreadable
 from truenorth.constitution import Constitution, load
 from truenorth.models.glance import Glance, glance
 from truenorth.models.http import HttpModel
@@ -162,7 +162,7 @@ def _texts(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
+        raise unreadable(path, error) from error
     return [piece.strip() for piece in text.split("\n\n") if piece.strip()]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from truenorth.base import UserError, seed_of
+from truenorth.base import UserError, seed_of, unreadable
 from truenorth.models.glance import Glance
 from truenorth.records import Prompt, Row, Source, as_messages, prompt_text
 from truenorth.records.tables import read_rows
@@ -89,7 +89,7 @@ def read_lines(path: str | Path) -> list[dict[str, Any]]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
+        raise unreadable(path, error) from error
     rows = [{"prompt": line.strip()} for line in text.splitlines() if line.strip()]
     if not rows:
         raise UserError("no prompts", where=str(path), expected="a prompt a line")

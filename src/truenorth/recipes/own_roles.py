@@ -15,7 +15,7 @@ from truenorth.base import UserError
 from truenorth.constitution import Constitution, Principle
 from truenorth.judges import compile, read_labels
 from truenorth.judges.foreign import foreign, source_file
-from truenorth.judges.reward import Label, check_labels
+from truenorth.judges.reward import Label, check_labels, labelled_rows
 from truenorth.judges.text_classifier import TextClassifierJudge
 
 Trains = Literal["checks", "labels", "judge"]
@@ -76,8 +76,16 @@ def roles(constitution: Constitution, means: Means) -> dict[str, Role]:
             f"nothing can judge {', '.join(unjudged)}",
             where=str(constitution.path or constitution.label),
             expected="checks in the constitution, --labels with answers rated by it, or --judge",
+            fix=_others_labelled(means.labels, constitution) if means.labels else "",
         )
     return {p.id: _role(p, means, constitution) for p in constitution.principles}
+
+
+def _others_labelled(path: Path, constitution: Constitution) -> str:
+    """The principles that labels are about and the constitution has not: names that were written otherwise."""
+    named = dict.fromkeys(str(row["principle"]) for row in labelled_rows(path) if row.get("principle"))
+    others = ", ".join(name for name in named if name not in constitution.ids)
+    return f"{path} has labels about {others}, which the constitution has not" if others else ""
 
 
 def _trains(p: Principle, means: Means) -> Trains | None:
