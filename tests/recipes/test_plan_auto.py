@@ -173,12 +173,12 @@ def test_the_last_round_has_prompts_that_no_other_saw_and_clusters_stay_whole():
 def test_what_a_judge_or_an_earlier_training_learned_from_judges_nobody(tmp_path):
     labels = tmp_path / "labels.jsonl"
     labels.write_text(json.dumps({"prompt": "labelled", "completion": "x", "label": True}) + "\n")
-    steps = bound(read_recipe("sycophancy-data")) + bound(read_recipe("self-rewarding"))
+    steps = bound(read_recipe("almost"))  # trains a judge and two models
     job = SimpleNamespace(inputs={"labels": labels})
     trained = {
         name for s in steps if s.makes != "rows" for w in s.wires if w.takes == "rows" for name in w.of
     }
-    assert len(trained) > 1
+    assert {step.makes for step in steps} == {"rows", "model", "judge"}
 
     def rows(name: str) -> list[Row]:
         return [Row({"prompt": name}, Source("test")), Row({"text": "no prompt"}, Source("test"))]
