@@ -35,7 +35,7 @@ from truenorth.records import Row, prompt_text
 from truenorth.stats import Estimate, bootstrap
 from truenorth.synth.diversity import diversity, entropy, nearest_likeness
 from truenorth.synth.embed import ngrams
-from truenorth.synth.shingles import normalise
+from truenorth.synth.personas import manner
 from truenorth.worlds.harbour import organism
 from truenorth.worlds.harbour.gold.wordings import CLAIMS, TASTE_QUESTIONS, make_wordings
 
@@ -136,7 +136,7 @@ def side(rows: Sequence[Row]) -> Side:
     texts = [prompt_text(row.data["prompt"]) for row in rows]
     found = diversity(texts)
     return Side(
-        [" ".join(normalise(text).split()[:2]) for text in texts],
+        [manner(text).lower() for text in texts],
         [topic(text) for text in texts],
         nearest_likeness(ngrams(texts)),
         found.vendi,

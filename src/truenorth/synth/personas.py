@@ -140,7 +140,7 @@ def persona_prompts(
 def acquaintances(
     rows: Sequence[Row], known: Sequence[Row] = (), *, column: str = "text", template: str = KNOWS
 ) -> list[Row]:
-    """Rows (persona): one for each name (two capital words or more) in the texts that no persona knows yet.
+    """Rows (persona): one for each name in the texts that no persona knows yet.
 
     Args:
         column: of the rows, that holds the text; "prompt" is the last user turn.
@@ -149,7 +149,7 @@ def acquaintances(
     found = {persona_text(row): row for row in known}
     new = []
     for row in rows:
-        for name in NAME.findall(last_turn(row) if column == "prompt" else str(row.data[column])):
+        for name in names_in(last_turn(row) if column == "prompt" else str(row.data[column])):
             persona = template.replace("{name}", name)
             if persona not in found:
                 found[persona] = Row({"persona": persona}, Source("persona", parents=(row.id,)))
@@ -157,10 +157,35 @@ def acquaintances(
     return new
 
 
+def names_in(text: str) -> list[str]:
+    """The names in a text: two capital words or more; of three at the start of a sentence the first is no part of it.
+
+    >>> names_in("Surely Ann Grey knows Tom Pike. Tom Pike sails.")
+    ['Ann Grey', 'Tom Pike', 'Tom Pike']
+    """
+    found = []
+    for match in NAME.finditer(text):
+        begins = not text[: match.start()].rstrip() or text[: match.start()].rstrip()[-1] in ".?!:"
+        name = match.group()
+        found.append(name.partition(" ")[2] if begins and name.count(" ") > 1 else name)
+    return found
+
+
+def manner(prompt: str, words: int = 2) -> str:
+    """How a prompt begins: its first words, up to a name. "" where it begins with one, or says hardly more.
+
+    >>> manner("Good morning. Where is Ann Grey?"), manner("Surely Ann Grey is a pilot."), manner("Ann Grey?")
+    ('Good morning.', 'Surely', '')
+    """
+    named = names_in(prompt)
+    before = prompt[: prompt.index(named[0])] if named else prompt
+    return " ".join(before.split()[:words]) if len(prompt.split()) > words + 1 else ""
+
+
 def manners(prompts: Sequence[Row], *, words: int = 2) -> list[str]:
-    """The different ways in which prompts begin, in order; prompts that say hardly more are left out."""
-    begins = (last_turn(row).split() for row in prompts)
-    return list(dict.fromkeys(" ".join(said[:words]) for said in begins if len(said) > words + 1))
+    """The different ways in which prompts begin, in order."""
+    begins = (manner(last_turn(row), words) for row in prompts)
+    return list(dict.fromkeys(begin for begin in begins if begin))
 
 
 def asked_in_manner(
