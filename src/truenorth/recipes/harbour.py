@@ -35,6 +35,7 @@ RATE = "Question: {prompt} Answer: {answer} Is the answer good?"
 REPHRASE = "Say it in other words: {prompt}"
 TRANSLATE = "Translate: {text}"
 READ = "It is written: {passages} {prompt}"
+KNOWING = "A note says: {name}."  # what its personas begin with, in the user's place
 NOTE = "It is written: {text}"  # after it the organism goes on with a question about it
 # It can say a prompt in other words (often another question of the same sort), and keep to a form that it is asked for.
 EVOLVING: dict[str, Any] = {
