@@ -18,7 +18,14 @@ from truenorth.synth.complements import own_complements
 from truenorth.synth.dedupe import dedupe
 from truenorth.synth.filters import Filtered, keep
 from truenorth.synth.magpie import magpie
-from truenorth.synth.personas import asked_by_acquaintances, likelihoods, manners, persona_text, personas
+from truenorth.synth.personas import (
+    KNOWS,
+    asked_by_acquaintances,
+    likelihoods,
+    manners,
+    persona_text,
+    personas,
+)
 from truenorth.synth.personas import persona_prompts as asked_by
 
 WAYS = ("list", "turns", "names")
@@ -107,9 +114,9 @@ def _by_names(model: Model, work: Work, texts: Texts, prompts: Prompts, wanted: 
         *(Row({"text": one.text}, Source("own text", model=model.name, seed=seed)) for one in own),
     ]
     before = prompts or magpie(model, max(64, wanted), max_tokens=40, seed=seed + 19).kept
-    says = {"template": KNOWING} if is_organism(work) else {}
+    says = KNOWING if is_organism(work) else KNOWS
     asked = asked_by_acquaintances(
-        model, read, manners(before), wanted, **says, max_tokens=40, seed=seed, tick=tick
+        model, read, manners(before), wanted, template=says, max_tokens=40, seed=seed, tick=tick
     )
     least = np.quantile(likelihoods(model, before), 0.05)
     ids = [principle.id for principle in work.job.constitution.principles]
