@@ -123,6 +123,9 @@ EDGES = [  # instruction, settings, an answer that follows it, one that just doe
     ("change_case:capital_word_frequency", {"capital_frequency": 2, "capital_relation": "at least"}, "A-B c D", "A Bc"),
     ("change_case:english_capital", {}, "THE BOAT IS IN.", "DAS BOOT IST DER HAFEN."),
     ("change_case:english_lowercase", {}, "hm 3", "das boot ist im hafen."),
+    ("detectable_format:constrained_response", {}, "So: My answer is yes.", "My answer is yes"),
+    ("detectable_format:constrained_response", {}, "My answer is no. Sorry.", "my answer is no."),
+    ("detectable_format:constrained_response", {}, "My answer is maybe.", "Maybe."),
     ("startend:quotation", {}, ' "a" ', '"'),
     ("startend:quotation", {}, '"a b"', "'a b'"),
 ]  # fmt: skip
