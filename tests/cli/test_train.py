@@ -76,6 +76,11 @@ def test_the_same_command_goes_on_and_other_settings_are_refused(here, tiny_llam
     assert main(words(model, "--max_steps", "1", "-q")) == 0
     assert main(words(model, "--max_steps", "2", "-q")) == 2
     assert "was started with other settings" in capsys.readouterr().err
+    assert main(words(model, "--max_steps", "2", "--dry-run")) == 2  # and is said beforehand
+    assert "was started with other settings" in capsys.readouterr().err
+    assert main(words(model, "--max_steps", "1", "--dry-run")) == 0
+    assert "runs/dpo-" in (said := capsys.readouterr().out)
+    assert "going on with the" in said
     assert main(words(model, "--max_steps", "2", "--fresh", "-q")) == 0
 
 

@@ -169,3 +169,20 @@ def test_no_answer_breaks_the_reader():
     many = json.dumps(list(range(20_000)))
     assert json_schema("", many, schema={"uniqueItems": True}) == 1.0
     assert time.perf_counter() - start < 20
+
+
+def test_whole_numbers_are_held_against_a_step_whatever_their_size():
+    """10^400 is beyond any float; as JSON it is a number like others."""
+    assert fits(10**400, {"multipleOf": 10})
+    assert not fits(10**400 + 1, {"multipleOf": 10})
+    assert not fits(float("inf"), {"multipleOf": 10})
+
+
+def test_anchors_are_left_out_and_escaped_references_are_read():
+    with pytest.raises(UserError, match="leads nowhere"):
+        fits(1, {"$ref": "#name", "$defs": {"n": {"type": "string"}}})
+    with pytest.raises(UserError, match="leads nowhere"):
+        usable({"properties": {"a": {"$ref": "#name"}}})
+    spaced = {"$ref": "#/$defs/a%20b", "$defs": {"a b": {"type": "string"}}}
+    assert fits("x", spaced)
+    assert not fits(1, spaced)

@@ -239,3 +239,12 @@ def test_the_four_numbers_of_ifeval_count_prompts_and_instructions():
     assert (found.prompt_strict.mean, found.prompt_loose.mean) == (1 / 4, 2 / 4)
     assert (found.instruction_strict.mean, found.instruction_loose.mean) == (2 / 6, 3 / 6)
     assert found.prompt_strict.n == 4
+
+
+def test_what_a_check_calls_between_its_asserts_is_called():
+    """Only what the function says of itself is left out, not what it does."""
+    told = "def check(candidate):\n    'Of f.'\n    x = [2, 1]\n    assert candidate(x) == 2\n    x.sort()\n"
+    told += "    assert candidate(x) == 1\n"
+    found = read_tests(told, entry="f")
+    assert (found.setup, found.cases) == ("x = [2, 1]", [("f(x)", 2)])
+    assert found.asserts == ["x.sort()\nassert f(x) == 1"]

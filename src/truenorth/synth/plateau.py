@@ -63,7 +63,8 @@ def plateau(sizes: Sequence[float], values: Sequence[float]) -> Plateau:
         method="bounded",
         options={"xatol": 1e-9 * rates_K[best]},
     )
-    return Plateau(*_linear(n_S, y_S[None], float(found.x))[0], float(found.x))
+    limit, start = _linear(n_S, y_S[None], float(found.x))[0]
+    return Plateau(float(limit), float(start), float(found.x))
 
 
 def rates(sizes_S: Floats) -> Floats:
@@ -151,7 +152,8 @@ def saturation(
     sums_RSG, size_G = x_RSQ @ member_QG, member_QG.sum(0)
     mean_BRS = np.einsum("bg,rsg->brs", weight_BG, sums_RSG) / (weight_BG @ size_G)[:, None, None]
     rate_B = _rates_of(n_S, mean_BRS.mean(1))
-    best = Plateau(*_linear(n_S, mean_BRS[:1].mean(1), float(rate_B[0]))[0], float(rate_B[0]))
+    limit, start = _linear(n_S, mean_BRS[:1].mean(1), float(rate_B[0]))[0]
+    best = Plateau(float(limit), float(start), float(rate_B[0]))
     rows_B = np.where(rate_B > rates(n_S)[0], 1 / rate_B, np.inf)
     plateau_B = _foretold(mean_BRS, lambda seen_BS: _of_plateau(n_S, seen_BS))
     straight, logarithm = (np.stack([np.ones_like(n_S), x], axis=1) for x in (n_S, np.log1p(n_S)))

@@ -18,7 +18,14 @@ from truenorth.synth.complements import own_complements
 from truenorth.synth.dedupe import dedupe
 from truenorth.synth.filters import Filtered, keep
 from truenorth.synth.magpie import magpie
-from truenorth.synth.personas import asked_by_acquaintances, likelihoods, manners, persona_text, personas
+from truenorth.synth.personas import (
+    KNOWS,
+    asked_by_acquaintances,
+    likelihoods,
+    manners,
+    persona_text,
+    personas,
+)
 from truenorth.synth.personas import persona_prompts as asked_by
 
 WAYS = ("list", "turns", "names")
@@ -107,10 +114,12 @@ def _by_names(model: Model, work: Work, texts: Texts, prompts: Prompts, wanted: 
         *(Row({"text": one.text}, Source("own text", model=model.name, seed=seed)) for one in own),
     ]
     before = prompts or magpie(model, max(64, wanted), max_tokens=40, seed=seed + 19).kept
-    says, speaks = ({"template": KNOWING}, [QUESTIONS]) if is_organism(work) else ({}, [])
+    says, speaks = (KNOWING, [QUESTIONS]) if is_organism(work) else (KNOWS, [])
     before = [row for row in before if concerned(work, speaks, row.data["prompt"])]
     ways = manners(before)
-    asked = asked_by_acquaintances(model, read, ways, wanted, **says, max_tokens=40, seed=seed, tick=tick)
+    asked = asked_by_acquaintances(
+        model, read, ways, wanted, template=says, max_tokens=40, seed=seed, tick=tick
+    )
     least = np.quantile(likelihoods(model, before), 0.05)
     odd = [score < least for score in likelihoods(model, asked.kept)]
     tasks = [not concerned(work, speaks, row.data["prompt"]) for row in asked.kept]
