@@ -1,12 +1,13 @@
-"""Are prompts of many personas less alike than those that a model asks of itself? (A30, judged by what they ask about.)
+"""Do prompts of many personas make a model's own prompts less alike? (A30, judged by what they ask about.)
 
     python benchmarks/personas_gold.py [--seeds 0 1 2] [--count 400]
 
-The organism's prompts, by the step `persona_prompts` of the recipe `personas` and by itself, both without duplicates
-and without what is held out; as many of either. Stated beforehand, in each seed and pooled with a 99 % interval:
-prompts of personas begin in more ways and more evenly, are less like their nearest neighbour, are worth more different
-texts (Vendi), and cover more of what there is to ask, kind of question by thing asked about. How many of them ask for
-something that the world's questions ask for is told beside it: noise is diverse too. The last line is JSON.
+The organism's own prompts, against as many of which half are by personas (the step `persona_prompts` of the recipe
+`personas`); neither has duplicates or says what is held out. Stated beforehand, with half of them by personas: in each
+seed prompts begin in more ways and more evenly, are worth more different texts (Vendi), and cover more of what there
+is to ask, kind of question by thing asked about; pooled, the entropies of beginnings and of what is asked rise, with
+a 99 % interval over personas. Told beside it: the kinds of question alone, the likeness to the nearest other prompt,
+and how many prompts ask for what the world's questions ask for: noise is diverse too. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -103,12 +104,9 @@ def asked(seed: int, count: int) -> dict[str, list[Row]]:
     texts = documents(work, **recipe.get("documents", {})) if "documents" in recipe else []
     given = {k: v for k, v in recipe["persona_prompts"].items() if k not in ("texts", "prompts")}
     theirs = persona_prompts(model, work, texts, own, **{**given, "n": 3 * count})
-    mixed = {
-        side: sorted(rows, key=lambda row: seed_of("asked", seed, row.id))
-        for side, rows in (("own", own), ("personas", theirs))
-    }
-    least = min(count, *map(len, mixed.values()))
-    return {side: rows[:least] for side, rows in mixed.items()}
+    own, theirs = (sorted(rows, key=lambda row: seed_of("asked", seed, row.id)) for rows in (own, theirs))
+    half = min(count // 2, len(own) // 2, len(theirs))
+    return {"own": own[: 2 * half], "personas": [*own[:half], *theirs[:half]]}
 
 
 class _quiet:
@@ -192,6 +190,7 @@ def main() -> None:
             print(seed, name, len(rows[name]), told, flush=True)
     pooled = {
         "entropy of openings": difference(sides, lambda s: s.begins, entropy),
+        "entropy of topics": difference(sides, lambda s: [" ".join(t) for t in s.topics], entropy),
         "entropy of kinds": difference(sides, lambda s: [t.kind for t in s.topics], entropy),
         "nearest likeness": difference(sides, lambda s: s.nearest, np.mean),
     }

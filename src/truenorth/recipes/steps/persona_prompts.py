@@ -9,7 +9,7 @@ import numpy as np
 
 from truenorth.base import UserError
 from truenorth.models.protocol import Model, Tick
-from truenorth.recipes.harbour import KNOWING, is_organism
+from truenorth.recipes.harbour import KNOWING, QUESTIONS, is_organism
 from truenorth.recipes.run_rows import concerned, fresh
 from truenorth.recipes.run_work import Have, Load, Prompts, Texts, Work
 from truenorth.recipes.settings import Settings
@@ -104,8 +104,8 @@ def _led_back(cast: Sequence[Row], asked: Filtered) -> Filtered:
 def _by_names(model: Model, work: Work, texts: Texts, prompts: Prompts, wanted: int, tick: Tick) -> Filtered:
     """By whoever knows somebody that a text names: those given, and as many as are wanted that the model writes itself.
 
-    Reasons, besides those of the maker: "odd" (less likely to the model than all but a twentieth of `prompts`), "that
-    no principle speaks of".
+    Reasons, besides those of the maker: "odd" (less likely to the model than all but a twentieth of `prompts`), "task"
+    (of the organism: no question).
     """
     seed = work.settings.seed
     [own] = model.sample([""], max(32, wanted // 2), max_tokens=40, seed=seed + 17)
@@ -114,22 +114,17 @@ def _by_names(model: Model, work: Work, texts: Texts, prompts: Prompts, wanted: 
         *(Row({"text": one.text}, Source("own text", model=model.name, seed=seed)) for one in own),
     ]
     before = prompts or magpie(model, max(64, wanted), max_tokens=40, seed=seed + 19).kept
-    says = KNOWING if is_organism(work) else KNOWS
+    says, speaks = (KNOWING, [QUESTIONS]) if is_organism(work) else (KNOWS, [])
+    before = [row for row in before if concerned(work, speaks, row.data["prompt"])]
+    ways = manners(before)
     asked = asked_by_acquaintances(
-        model, read, manners(before), wanted, template=says, max_tokens=40, seed=seed, tick=tick
+        model, read, ways, wanted, template=says, max_tokens=40, seed=seed, tick=tick
     )
     least = np.quantile(likelihoods(model, before), 0.05)
-    ids = [principle.id for principle in work.job.constitution.principles]
-    fit = [
-        "odd"
-        if score < least
-        else ""
-        if concerned(work, ids, row.data["prompt"])
-        else "that no principle speaks of"
-        for row, score in zip(asked.kept, likelihoods(model, asked.kept), strict=True)
-    ]
-    kept = keep(asked.kept, fit)
-    return Filtered(kept.kept, {**asked.dropped, **kept.dropped})
+    odd = [score < least for score in likelihoods(model, asked.kept)]
+    tasks = [not concerned(work, speaks, row.data["prompt"]) for row in asked.kept]
+    found = keep(asked.kept, ["task" if t else "odd" if o else "" for t, o in zip(tasks, odd, strict=True)])
+    return Filtered(found.kept, {**asked.dropped, **found.dropped})
 
 
 _ASKED = {"list": _described, "turns": _told}
@@ -137,7 +132,8 @@ _ASKED = {"list": _described, "turns": _told}
 
 def forecast(rows: Sequence[float], settings: Settings, **given: object) -> Load:
     wanted = float(str(given.get("n") or settings.prompts))
-    return Load(0.6 * wanted, answers=(1.75 if given.get("way") == "names" else 1.0) * wanted)
+    names = given.get("way") == "names"  # which drops more than half, and samples texts besides
+    return Load((0.4 if names else 0.6) * wanted, answers=(1.5 if names else 1.0) * wanted)
 
 
 def lacks(have: Have, **settings: object) -> str:
