@@ -120,6 +120,8 @@ def _by_names(model: Model, work: Work, texts: Texts, prompts: Prompts, wanted: 
     asked = asked_by_acquaintances(
         model, read, ways, wanted, template=says, max_tokens=40, seed=seed, tick=tick
     )
+    if not asked.kept:
+        return asked
     least = np.quantile(likelihoods(model, before), 0.05)
     odd = [score < least for score in likelihoods(model, asked.kept)]
     tasks = [not concerned(work, speaks, row.data["prompt"]) for row in asked.kept]
