@@ -135,9 +135,9 @@ def _stand_in(part: Any) -> Forward | None:
         q, k = torch.randn(1, 2, 3, 8, generator=draw), torch.randn(1, 1, 3, 8, generator=draw)
         cos, sin = torch.randn(2, 1, 3, 8, generator=draw)
         if _agrees(lambda q, k: plain(q, k, cos, sin), lambda q, k: ours(q, k, cos, sin), [q, k], []):
-            return FunctionType(
-                own.__code__, {**own.__globals__, ROTATE: ours}, own.__name__, own.__defaults__
-            )
+            made = FunctionType(own.__code__, {**own.__globals__, ROTATE: ours}, ROTATE, own.__defaults__)
+            made.__kwdefaults__ = own.__kwdefaults__
+            return made
     return None
 
 
