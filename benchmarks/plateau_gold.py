@@ -1,13 +1,13 @@
 """Does what more rows teach fall off exponentially? The law of A23 on the smallest organism, judged by the oracle.
 
-    python benchmarks/plateau_gold.py [--seeds 0 1 2] [--each 120] [--out runs/plateau]
+    python benchmarks/plateau_gold.py [--seeds 0 1 2] [--each 100] [--out runs/plateau]
 
-harbour-nano imitates the best of its own answers to prompts that it wrote itself: 4, 8, ... 256 rows drawn at random,
+harbour-nano imitates the best of its own answers to prompts that it wrote itself: 1, 2, ... 256 rows drawn at random,
 each set within the next, for as many steps whatever their number. Stated beforehand: in each seed the first quarter
 of the rows gives more than half of the gain; pooled, an exponential plateau foretells a seed's scores from the other
 seeds' with less error than a straight line does, with a 99 % interval over entities that excludes zero, and the
-interval of its rate excludes a straight line. A line in the logarithm of the rows is told beside it. The last line
-is JSON.
+interval of its rate excludes a straight line. A line in the logarithm of the rows, and what the controls do, are told
+beside it. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ steps:
   best: {at_least: 0.7}
   policy: {step: train, rows: best, objective: sft}
 """
-SIZES = (0, 4, 8, 16, 32, 64, 128, 256)
+SIZES = (0, 1, 2, 4, 8, 16, 64, 256)
 PRINCIPLES = ("harmless", "private", "honest", "steady")
+CONTROLS = ("helpful", "steady_control", "safety_help")
 
 
 def best_rows(folder: Path, seed: int) -> list[Row]:
@@ -117,19 +118,29 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/plateau"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--each", type=int, default=120, help="questions a principle (default 120)")
-    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--each", type=int, default=100, help="questions a principle (default 100)")
+    parser.add_argument("--steps", type=int, default=40)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    questions = Questions(args.each)
+    questions = Questions(args.each, principles=PRINCIPLES + CONTROLS)
+    aims = np.array([item.principle in PRINCIPLES for item in questions.items])
     scores_RSQ = []
     for seed in args.seeds:
         rows = best_rows(args.out, seed)
         assert len(rows) >= SIZES[-1], f"{len(rows)} rows, {SIZES[-1]} wanted"
         scores_RSQ.append([questions.scores(taught(rows[:n], seed, args.steps), seed) for n in SIZES])
-        print(seed, [round(100 * float(np.mean(one)), 1) for one in scores_RSQ[-1]], flush=True)
-    found = saturation(SIZES, np.array(scores_RSQ), clusters=questions.clusters)
-    print(json.dumps(told(SIZES, scores_RSQ, found) | {"cpu_s": round(time.process_time())}))
+        print(
+            seed, [round(100 * float(np.mean(np.array(one)[aims])), 1) for one in scores_RSQ[-1]], flush=True
+        )
+    whole_RSQ = np.array(scores_RSQ)
+    clusters = [c for c, aim in zip(questions.clusters, aims, strict=True) if aim]
+    found = saturation(SIZES, whole_RSQ[:, :, aims], clusters=clusters)
+    controls = {"controls": (100 * whole_RSQ[:, :, ~aims].mean((0, 2))).round(1).tolist()}
+    print(
+        json.dumps(
+            told(SIZES, whole_RSQ[:, :, aims], found) | controls | {"cpu_s": round(time.process_time())}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -41,16 +41,14 @@ def test_answers_come_in_the_order_asked_and_settings_arrive() -> None:
     assert asked.usage.tokens_in == asked.usage.tokens_out == 2 * 3 * len(PROMPTS)
 
 
-def test_half_a_character_is_asked_answered_and_kept(tmp_path: Path) -> None:
+def test_half_a_character_in_an_answer_is_kept(tmp_path: Path) -> None:
     half = "cut \ud83d here"
     behaviour = Behaviour(keep=True, says=lambda prompt: half)
     with serving(behaviour) as url:
         for _ in range(2):
-            [[answer]] = model(url, cache=tmp_path / "replies").sample([half])
+            [[answer]] = model(url, cache=tmp_path / "replies").sample(["Why?"])
             assert answer.text == half
-    assert [body["messages"][0]["content"] for body in behaviour.bodies] == [
-        half
-    ]  # the second time from disk
+    assert len(behaviour.bodies) == 1  # the second time from disk
 
 
 @pytest.mark.parametrize("fault", FAULTS)

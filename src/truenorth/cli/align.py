@@ -76,6 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Align, write the report, and return 0 if its verdict is good, else 1."""
     job, plan = _own(args) if args.model else _organism(args)
+    from truenorth.recipes.training import objective
+
+    objective(job.settings)  # refused here, before anything is sampled
     job = replace(job, insist=args.insist)
     if args.dry_run:
         print(plan)

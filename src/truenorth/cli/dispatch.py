@@ -18,10 +18,14 @@ from truenorth.cli import exits
 from truenorth.cli.main import commands
 
 # What a machine refuses and people can mend; every other OSError is a fault of ours and keeps its traceback.
-REFUSED = frozenset(
-    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-    + (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EMFILE)
-)
+REFUSED = {
+    getattr(errno, name)
+    for name in "EACCES EPERM EROFS ENOSPC EDQUOT EFBIG EIO EISDIR ENOTDIR ENAMETOOLONG EMFILE".split()
+}
+
+
+# The least that options which are whole numbers may be, wherever they occur.
+LEAST = {"seed": 0, "lora": 0, "items": 1, "rounds": 1, "threads": 1, "jobs": 1, "limit": 1, "words": 1}
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,7 +52,9 @@ def dispatch(name: str, words: Sequence[str]) -> int:
             stream.reconfigure(errors="replace")
     try:
         module = load(name)
-        return module.run(parser_of(module).parse_args(words))
+        args = parser_of(module).parse_args(words)
+        check_numbers(args)
+        return module.run(args)
     except UserError as error:
         print(f"truenorth: {error}", file=sys.stderr)
         return getattr(error, "exit_status", exits.BAD_INPUT)
@@ -64,6 +70,14 @@ def dispatch(name: str, words: Sequence[str]) -> int:
         told = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
         print(f"truenorth: {told}; free space, or choose another place", file=sys.stderr)
         return exits.BAD_INPUT
+
+
+def check_numbers(args: argparse.Namespace) -> None:
+    """Raise UserError for a whole number that is too small to mean anything."""
+    for name, least in LEAST.items():
+        given = getattr(args, name, None)
+        if isinstance(given, int) and given < least:
+            raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
 
 
 def load(name: str) -> ModuleType:

@@ -74,7 +74,9 @@ class Forward:
 
     def _trimmed(self, layout: Layout) -> AbstractContextManager[None]:
         rows = layout.row_T if layout.attend_last is not None else layout.read_U
-        layer = last_layer(self.body) if self.trims and rows is not None else None
+        if rows is None or not self.trims:
+            return nullcontext()
+        layer = last_layer(self.body)
         return only_at(layer, rows) if layer is not None else nullcontext()
 
     def _padded_rows(self, examples: Sequence[Branching]) -> Tensor:

@@ -1,7 +1,7 @@
 """Norms and rotations of transformers models with fewer passes over memory, put in where they are right.
 
-Between the matrix products of a training step a model's own norms and rotations take an eighth of the time. Here each is one
-autograd function that keeps less for its backward pass and writes over what it has made itself. They stand in
+Between the matrix products of a training step a model's own norms and rotations take an eighth of the time. Here each
+is one autograd function that keeps less for its backward pass and writes over what it has made itself. They stand in
 for the modules' `forward` during one pass, where a try on a small input gave the module's own result and gradients:
 `open_fused` finds them, and what it does not know or what differs stays as it is. Float32 on a CPU only.
 """
@@ -135,9 +135,9 @@ def _stand_in(part: Any) -> Forward | None:
         q, k = torch.randn(1, 2, 3, 8, generator=draw), torch.randn(1, 1, 3, 8, generator=draw)
         cos, sin = torch.randn(2, 1, 3, 8, generator=draw)
         if _agrees(lambda q, k: plain(q, k, cos, sin), lambda q, k: ours(q, k, cos, sin), [q, k], []):
-            return FunctionType(
-                own.__code__, {**own.__globals__, ROTATE: ours}, own.__name__, own.__defaults__
-            )
+            made = FunctionType(own.__code__, {**own.__globals__, ROTATE: ours}, ROTATE, own.__defaults__)
+            made.__kwdefaults__ = own.__kwdefaults__
+            return made
     return None
 
 

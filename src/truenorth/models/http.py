@@ -267,7 +267,7 @@ def _check_url(url: str, *, allow_insecure: bool) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UserError(f"{url!r} is not an address", where="base_url", expected=expected)
     if parts.scheme == "http" and not allow_insecure and not _is_loopback(parts.hostname):
-        fix = "use https, or allow_insecure to send prompts and key in the clear"
+        fix = "use https (from Python, allow_insecure=True sends prompts and key in the clear)"
         raise UserError(f"{url!r} is not encrypted", where="base_url", expected=expected, fix=fix)
 
 

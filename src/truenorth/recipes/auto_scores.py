@@ -35,8 +35,8 @@ def entry_of(
     A prompt that was written for a principle (the row's) speaks for that principle's count alone; another one for
     every count, with the mean of the parts that both have a verdict on.
     """
-    clusters = {prompt_text(row.data["prompt"]): row.data.get("cluster") for row in base}
-    clusters = {prompt: cluster or prompt for prompt, cluster in clusters.items()}
+    asked = [(prompt_text(row.data["prompt"]), row.data.get("cluster")) for row in base]
+    clusters = {prompt: str(cluster or prompt) for prompt, cluster in asked}
     moved: dict[str, dict[str, float]] = {}
     gains = {}
     drawn = _couples(base, new, "drawn")

@@ -25,6 +25,7 @@ class Prepared(NamedTuple):
         refused: rows that could not be written out for the model.
         dropped: numbers of rows of which the length limit leaves nothing to learn.
         bos: the id that prompts begin with, where they do.
+        left: rows that were left out on request; they stand in `rows` still, so that the others keep their numbers.
     """
 
     where: str
@@ -38,6 +39,12 @@ class Prepared(NamedTuple):
     shape: Shape
     codec: Codec
     bos: int | None
+    left: frozenset[int] = frozenset()
+
+    @property
+    def broken(self) -> frozenset[int]:
+        """The rows of which nothing can be said but that they are wrong."""
+        return self.left | {error.row for error in self.errors}
 
     def marked(self, mark: str) -> tuple[int, ...]:
         """The rows with this mark."""
@@ -49,6 +56,7 @@ class Prepared(NamedTuple):
             encoded=tuple(e for e in self.encoded if e.row not in rows),
             errors=tuple(e for e in self.errors if e.row not in rows),
             refused=tuple(e for e in self.refused if e.row not in rows),
+            left=self.left | frozenset(rows),
         )
 
 
