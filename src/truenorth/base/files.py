@@ -110,7 +110,7 @@ def open_text(path: str | Path, *, encoding: str = "utf-8", newline: str | None 
     zipped = Path(path).suffix.lower() == ".gz"
     try:
         with (gzip.open if zipped else open)(path, "rt", encoding=encoding, newline=newline) as file:
-            yield file  # type: ignore[misc]
+            yield file
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise unreadable(path, error) from error
 

@@ -18,8 +18,8 @@ from truenorth.cli import exits
 from truenorth.cli.main import commands
 
 # What a machine refuses and people can mend; every other OSError is a fault of ours and keeps its traceback.
-REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-REFUSED += (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EMFILE)
+REFUSED: tuple[int, ...] = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+REFUSED += (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EMFILE)
 
 
 # The least that options which are whole numbers may be, wherever they occur.
