@@ -102,7 +102,8 @@ def run(args: argparse.Namespace) -> int:
         report = align(job, opened, quiet=args.quiet)
     console = Console()
     console.print(console_table(report))
-    console.print(f"report  {out / 'report.html'}\nmodel   {out / 'model'}", soft_wrap=True, highlight=False)
+    told = f"report  {out / 'report.html'}\nmodel   {out / 'model'}"
+    console.print(told, soft_wrap=True, highlight=False, markup=False)
     return exits.OK if report["verdict"]["passed"] else exits.FAILED
 
 

@@ -18,8 +18,10 @@ from truenorth.cli import exits
 from truenorth.cli.main import commands
 
 # What a machine refuses and people can mend; every other OSError is a fault of ours and keeps its traceback.
-REFUSED: tuple[int, ...] = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-REFUSED += (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EMFILE)
+REFUSED = {
+    getattr(errno, name)
+    for name in "EACCES EPERM EROFS ENOSPC EDQUOT EFBIG EIO EISDIR ENOTDIR ENAMETOOLONG EMFILE".split()
+}
 
 
 # The least that options which are whole numbers may be, wherever they occur.

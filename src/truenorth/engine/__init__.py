@@ -1,6 +1,6 @@
 """Runs: a directory of content-addressed steps that survives kills, with metrics, costs and progress."""
 
-from truenorth.engine.atomic import storage_errors, whole_folder, write_point, write_whole
+from truenorth.engine.atomic import link_or_copy, storage_errors, whole_folder, write_point, write_whole
 from truenorth.engine.cost import Cost, meter
 from truenorth.engine.fingerprint import fingerprint
 from truenorth.engine.journal import Journal, read_journal
@@ -24,6 +24,7 @@ __all__ = [
     "duration",
     "fingerprint",
     "foreseen",
+    "link_or_copy",
     "machine",
     "meter",
     "packages",
