@@ -10,7 +10,7 @@ import pytest
 
 from truenorth.base import UserError
 from truenorth.constitution import load
-from truenorth.recipes.run_rows import as_lesson, concerned, distinct, judged
+from truenorth.recipes.run_rows import as_lesson, concerned, distinct, judged, with_cuts
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import choose
 from truenorth.recipes.steps.best import best
@@ -163,6 +163,25 @@ def test_an_answer_alone_is_one_to_imitate_and_keeps_its_id():
     )
     keep = Row({"use": "keep", "prompt": "p", "chosen": "c", "rejected": ""}, Source("x"))
     assert as_lesson(keep) is keep
+
+
+def test_an_answer_that_was_cut_has_no_end_to_learn_whichever_step_took_it_up(work):
+    """Models that go on with a text: best and west_of_n make rows of their own, of the same words."""
+    given = [Row({**r.data, "cut": r.data["completion"] in ("good", "poor")}, r.source) for r in ROWS]
+    pairs = with_cuts(west_of_n(given, work, share=1.0, least=0.1), given)
+    marked = {r.data["prompt"]: (r.data.get("cut_chosen"), r.data.get("cut_rejected")) for r in pairs}
+    assert marked == {"far apart": (True, None), "nearer": (None, True), "alike": (None, None)}
+    [first, *others] = [as_lesson(r) for r in with_cuts(best(given, work, at_least=0.5), given)]
+    assert (first.data["chosen"], first.data["cut_chosen"]) == ("good", True)
+    assert not any("cut_chosen" in r.data for r in others)
+    chats = [Row({"prompt": [{"role": "user", "content": "q"}], "chosen": said, "rejected": ""}, Source("x"))
+             for said in ([{"role": "assistant", "content": "good"}], "fine")]  # fmt: skip
+    flags = [
+        r.data.get("cut_chosen")
+        for r in with_cuts(chats, [Row({"prompt": "q", "completion": " good", "cut": True}, Source("y"))])
+    ]
+    assert flags == [True, None]
+    assert with_cuts(ROWS, ROWS) == ROWS  # nothing was cut: nothing changes
 
 
 def test_prompts_that_only_watch_are_none_that_are_learned_from():

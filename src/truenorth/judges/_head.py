@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from truenorth.stats import auroc
 
 Floats = NDArray[np.float64]
 STRENGTHS = tuple(10.0**k for k in range(-3, 3))  # of the L2 penalty, on rows of length about 1
+LINEAR = (0.1, 1.0, 10.0)  # the same, of a linear head
 
 
 class Features(NamedTuple):
@@ -122,14 +123,7 @@ def fit_calibrated(
     x_NR: Floats, y_N: Floats, fold_N: NDArray[np.int64]
 ) -> tuple[Floats, float, float, float, float]:
     """Weight, bias, calibration scale and shift, and the strength with the least out-of-fold loss."""
-    logits_SN = np.zeros((len(STRENGTHS), len(y_N)))
-    for fold in np.unique(fold_N):
-        rest = fold_N != fold
-        if not rest.any():
-            continue
-        for s, strength in enumerate(STRENGTHS):
-            weight_R, bias = logistic(x_NR[rest], y_N[rest], strength)
-            logits_SN[s, ~rest] = x_NR[~rest] @ weight_R + bias
+    logits_SN = held_out_logits(x_NR, y_N, fold_N, STRENGTHS)
     losses = [cross_entropy(z, y_N) for z in logits_SN]
     best = int(np.argmin(losses))
     weight_R, bias = logistic(x_NR, y_N, STRENGTHS[best])
@@ -137,7 +131,45 @@ def fit_calibrated(
     return weight_R, bias, scale, shift, STRENGTHS[best]
 
 
-def logistic(x_NR: Floats, y_N: Floats, strength: float) -> tuple[Floats, float]:
+def held_out_logits(x_NR: Any, y_N: Floats, fold_N: NDArray[np.int64], strengths: Sequence[float]) -> Floats:
+    """(strengths, N) what a fit at each strength says of each label that it was made without."""
+    logits_SN = np.zeros((len(strengths), len(y_N)))
+    for fold in np.unique(fold_N):
+        rest = fold_N != fold
+        if not rest.any():
+            continue
+        for s, strength in enumerate(strengths):
+            weight_R, bias = logistic(x_NR[rest], y_N[rest], strength)
+            logits_SN[s, ~rest] = x_NR[~rest] @ weight_R + bias
+    return logits_SN
+
+
+class Linear(NamedTuple):
+    """A linear logistic head, and what it says of each label when it was fitted without it."""
+
+    weight_F: Floats
+    bias: float
+    strength: float
+    out_of_fold_N: Floats
+
+
+def fit_logistic(
+    x_NF: Any, labels_N: Floats, groups: Sequence[Hashable], *, folds: int = 4, seed: int = 0
+) -> Linear:
+    """A linear head on any features, dense or sparse; its strength is the one with the least loss out of fold.
+
+    Args:
+        labels_N: in [0, 1]; fractions are soft labels.
+        groups: labels of one group stay in one fold.
+    """
+    fold_N = deal(labels_N, groups, folds=folds, seed=seed)
+    logits_SN = held_out_logits(x_NF, labels_N, fold_N, LINEAR)
+    best = int(np.argmin([cross_entropy(z, labels_N) for z in logits_SN]))
+    weight_F, bias = logistic(x_NF, labels_N, LINEAR[best])
+    return Linear(weight_F, bias, LINEAR[best], expit(logits_SN[best]))
+
+
+def logistic(x_NR: Any, y_N: Floats, strength: float) -> tuple[Floats, float]:
     """argmin of the summed cross-entropy + strength / 2 |w|^2; the bias is free."""
 
     def loss(w: Floats) -> tuple[float, Floats]:

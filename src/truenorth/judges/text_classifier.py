@@ -6,8 +6,6 @@ judge that shares nothing with what trains.
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +20,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
-from truenorth.base import UserError, content_hash, seed_of
+from truenorth.base import UserError, content_hash, read_jsonl, seed_of
 from truenorth.judges.checks._text import sentences, words
 from truenorth.records import Group, Judgement
 from truenorth.stats import Estimate, rate
@@ -149,31 +147,10 @@ def read_texts(path: str | Path) -> tuple[list[str], list[bool]]:
     Raises:
         UserError: missing, not readable, or a row without text or label, with its number.
     """
-    try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8")
-            if str(path).endswith(".gz")
-            else open(path, encoding="utf-8") as file
-        ):
-            lines = file.read().splitlines()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the labelled texts ({error})", where=str(path), expected=ROW) from error
     texts, labels = [], []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line) if line.strip() else None
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"not JSON ({error.msg})", where=f"{path}, line {number}", expected=ROW
-            ) from error
-        if row is None:
-            continue
-        if (
-            not isinstance(row, dict)
-            or not isinstance(row.get("text"), str)
-            or row.get("label") not in (0, 1)
-        ):
-            raise UserError("no text or no label", where=f"{path}, line {number}", expected=ROW)
+    for number, row in enumerate(read_jsonl(path), start=1):
+        if not isinstance(row.get("text"), str) or row.get("label") not in (0, 1):
+            raise UserError("no text or no label", where=f"{path}, row {number}", expected=ROW)
         texts.append(row["text"])
         labels.append(bool(row["label"]))
     return texts, labels

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from truenorth.base import UserError, write_text
-from truenorth.engine import Run, progress
+from truenorth.engine import Run, link_or_copy, progress
 from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
 from truenorth.recipes.conclusion import STEPS, conclude
@@ -168,10 +167,10 @@ def concluded(
 
 
 def with_card(weights: Path, card: str, folder: Path) -> None:
-    """The model as people take it: the weights (linked, not copied) and the model card."""
+    """The model as people take it: the weights (linked, where there are links) and the model card."""
     for file in sorted(weights.iterdir()):
         if file.name != "README.md":
-            os.link(file, folder / file.name)
+            link_or_copy(file, folder / file.name)
     write_text(folder / "README.md", card)
 
 

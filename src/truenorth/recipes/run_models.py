@@ -9,6 +9,8 @@ from typing import Any
 
 from truenorth.base import UserError
 from truenorth.judges import ConsistencyJudge, Judge, RewardJudge
+from truenorth.judges.answer_confidence import META as ANSWERS
+from truenorth.judges.answer_confidence import AnswerConfidence
 from truenorth.judges.consistency import DECLINES
 from truenorth.judges.lawful import REFUSALS
 from truenorth.judges.people import people_judge
@@ -146,6 +148,8 @@ class Cast:
         model = self.model(self.read_by.get(kind, BASE))
         if (self.made[kind] / CONFIDENCE).exists():
             return StepConfidence.load(self.made[kind], model=model)
+        if (self.made[kind] / ANSWERS).exists():
+            return AnswerConfidence.load(self.made[kind], model=model)
         return RewardJudge.load(self.made[kind], model=model)
 
     def judge_identity(self, name: str) -> Any:
