@@ -192,15 +192,17 @@ def products_s(shapes: Sequence[tuple[int, int, int]]) -> float:
     return best
 
 
-def shapes(module: Any, rows: int, head_rows: int) -> list[tuple[int, int, int]]:
-    """Those of a model: its body over `rows` tokens, its head over `head_rows`."""
+def shapes(module: Any, rows: int, read: int) -> list[tuple[int, int, int]]:
+    """Those of a model over `rows` tokens. What makes no keys and values is needed only at the `read` tokens whose
+    states are read at the end: the head, and the last layer's queries, outputs and MLP."""
     import torch
 
+    last = f"layers.{module.config.num_hidden_layers - 1}."
     found = []
     for name, layer in module.named_modules():
         if isinstance(layer, torch.nn.Linear):
-            count = head_rows if name in ("lm_head", "score") else rows
-            found.append((count, layer.in_features, layer.out_features))
+            few = name in ("lm_head", "score") or (last in name and not name.endswith(("k_proj", "v_proj")))
+            found.append((read if few else rows, layer.in_features, layer.out_features))
     return found
 
 

@@ -6,8 +6,8 @@
 One thread and own CPU seconds; the first step of each side is warm-up and dropped. "tuned" keeps large blocks of memory
 in the process (see dpo_vs_trl.py), for both sides. Real tokens are those of prompts and completions without padding, a
 prompt counted once for each of its completions, as TRL reads it. "Floor" is the time of the matrix products that these
-tokens need (prompts once, no padding, the head on trained tokens), measured in the same process: no loop is faster, so
-TRL's time over it is the largest ratio that there could be. Prints a table, and one JSON line.
+tokens need (prompts once, no padding, head and most of the last layer only where they are read), measured in the same
+process: no loop is faster, so that TRL over it is the largest ratio there could be. Prints a table, and one JSON line.
 """
 
 from __future__ import annotations

@@ -17,6 +17,9 @@ from truenorth.cli.main import main
         (["--world", "nowhere"], "not a world"),
         (["--max-requests", "many"], "invalid int value"),
         (["--modle", "m"], "unrecognized arguments"),
+        (["--lora", "-3"], "--lora: -3; expected 0 or more"),
+        (["--seed", "-1"], "--seed: -1; expected 0 or more"),
+        (["--size", "nano", "--set", "objective=kto"], "objective 'kto' does not learn from pairs alone"),
     ],
 )
 def test_options_that_do_not_fit_together_are_one_line(words, says, tmp_path: Path, monkeypatch, capsys):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +123,28 @@ def test_an_interrupt_says_how_to_go_on_and_exits_130(monkeypatch, capsys):
     command(monkeypatch, interrupted)
     assert main(["job"]) == 130
     assert "the same command goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_what_the_machine_refuses_is_one_line_with_the_place(monkeypatch, capsys, number):
+    def refused(args):
+        raise OSError(number, os.strerror(number), "runs/x")
+
+    command(monkeypatch, refused)
+    assert main(["job"]) == 2
+    assert capsys.readouterr().err == (
+        f"truenorth: runs/x: {os.strerror(number)}; free space, or choose another place\n"
+    )
+
+
+def test_a_terminal_that_cannot_show_a_letter_ends_no_command(tmp_path):
+    words = [sys.executable, "-m", "truenorth.cli", "constitution", "show", "odd.yaml"]
+    text = "name: x\nversion: '1'\nprinciples: [{id: a, statement: Grüße 漁港, measured_by: 'judge:x'}]\n"
+    (tmp_path / "odd.yaml").write_text(text, encoding="utf-8")
+    env = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Gr??e" in done.stdout
 
 
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):

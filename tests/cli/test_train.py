@@ -76,6 +76,11 @@ def test_the_same_command_goes_on_and_other_settings_are_refused(here, tiny_llam
     assert main(words(model, "--max_steps", "1", "-q")) == 0
     assert main(words(model, "--max_steps", "2", "-q")) == 2
     assert "was started with other settings" in capsys.readouterr().err
+    assert main(words(model, "--max_steps", "2", "--dry-run")) == 2  # and is said beforehand
+    assert "was started with other settings" in capsys.readouterr().err
+    assert main(words(model, "--max_steps", "1", "--dry-run")) == 0
+    assert "runs/dpo-" in (said := capsys.readouterr().out)
+    assert "going on with the" in said
     assert main(words(model, "--max_steps", "2", "--fresh", "-q")) == 0
 
 
@@ -107,7 +112,7 @@ def test_rows_with_errors_stop_the_work_and_can_be_left_out(here, tiny_llama, ca
         (["--data", "words.jsonl"], "are no known data; expected preference"),
         (["--model", "./nowhere"], "no such model folder"),
         (["--eval_data", "words.jsonl"], "words.jsonl: columns question, answer"),
-        (["--config", "none.yaml"], "cannot read"),
+        (["--config", "none.yaml"], "none.yaml: no such file"),
     ],
 )
 def test_each_mistake_is_one_line_before_any_work(more, says, here, tiny_llama, capsys):
@@ -162,3 +167,41 @@ def test_settings_of_objectives_are_read_without_importing_them():
     found = objective_settings()
     assert "dpo" in found["beta"]
     assert "dpo" in found["label_smoothing"]
+
+
+def test_rows_with_errors_are_left_out_of_everything_where_asked(here, tiny_llama, capsys):
+    bad = [
+        {"prompt": "Why?", "chosen": None, "rejected": "No."},
+        {"prompt": "Why?"},
+        {"prompt": 3, "chosen": "a"},
+    ]
+    write_jsonl("mixed.jsonl", [*bad, *ROWS, *bad])
+    line = [
+        "train",
+        "dpo",
+        "--model",
+        str(tiny_llama(template="none")),
+        "--data",
+        "mixed.jsonl",
+        "--max_steps",
+        "1",
+    ]
+    assert main(line) == 2
+    assert "chosen missing (rows 0, 1, 7, 8)" in capsys.readouterr().err
+    assert main([*line, "--skip-bad-rows"]) == 0
+    said = capsys.readouterr().err
+    assert "left out" in said
+    assert "duplicates" not in said  # those that repeat are left out
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--beta", "0"], "--beta: 0.0 is out of range; expected above 0"),
+        (["--set", "beta=-1"], "--beta: -1.0 is out of range; expected above 0"),
+        (["--seed", "-3"], "--seed: -3 is out of range; expected at least 0"),
+    ],
+)
+def test_settings_that_teach_nothing_are_refused(here, tiny_llama, capsys, more, says):
+    assert main(words(tiny_llama(template="none"), *more)) == 2
+    assert says in capsys.readouterr().err

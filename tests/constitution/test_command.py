@@ -44,7 +44,7 @@ def test_findings_have_a_line_and_a_status_and_any_check_is_run(capsys, doubtful
         f"{doubtful}, line 10: error: brief: example 0: the good answer fails its own check max_words "
         "[contradiction]"
     )
-    assert last.endswith("1 principles, 1 error")
+    assert last.endswith("1 principle, 1 error")
 
 
 def test_warnings_fail_only_when_strict(tmp_path):
@@ -96,3 +96,31 @@ def test_diff_names_what_is_stale(capsys, tmp_path):
         "private: changed; stale: labels, weights",
         "  severity: critical -> low",
     ]
+
+
+def test_a_measure_that_names_no_check_is_an_error_with_its_line(capsys, doubtful):
+    path = Path(doubtful)
+    path.write_text(
+        path.read_text().replace("check:max_words", "check:max_word").replace("limit: 2", "limit: 9")
+    )
+    assert main(["constitution", "lint", doubtful]) == 1
+    said = capsys.readouterr().out
+    assert (
+        f"{doubtful}, line 6: error: brief: measured_by: there is no check 'max_word'; did you mean" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("{limit: three}", "limit is 'three'; expected int | None"),
+        ("{limit: yes}", "limit is True; expected int | None"),
+        ("{limit: 3, when_prompt: [5]}", "when_prompt is [5]; expected a pattern or a list of them"),
+        ("{limt: 3}", "unknown setting limt"),
+    ],
+)
+def test_a_check_that_is_set_up_wrongly_is_refused_with_its_line(capsys, doubtful, setting, says):
+    path = Path(doubtful)
+    path.write_text(path.read_text().replace("{limit: 2}", setting))
+    assert main(["constitution", "lint", doubtful]) == 2
+    assert f"{doubtful}, line 8, principle brief, check max_words: {says}" in capsys.readouterr().err

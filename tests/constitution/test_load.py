@@ -106,8 +106,10 @@ principles:
         ("name: x\nversion: '1'\nprinciples: [\n", "line 4: not YAML (expected the node content"),
         ("name: x\n\tversion: 1\n", "line 2: not YAML (found character '\\t'"),
         ("name: x\nversion: '1'\n", "line 1, principles: missing"),
-        ("name: x\nversion: '1'\nprinciples: []\n", "line 3, principles: tuple should have at least 1 item"),
-        ("name: &a [*a]\nversion: '1'\n", "line 1: not YAML (maximum recursion"),
+        ("name: x\nversion: '1'\nprinciples: []\n", "line 3, principles: empty; expected at least one"),
+        ("name: &a [*a]\nversion: '1'\n", "line 1, name[0]: an alias of what it stands in"),
+        ("name: x\nversion: '1'\ndescription: 2026-13-45\n", "line 3, description: not YAML (month must"),
+        (f"name: {'[' * 3000}{']' * 3000}\n", "line 1: not YAML (lists and mappings nested too deep)"),
         ("name: !!python/object:os.system x\n", "line 1: not YAML (could not determine a constructor"),
     ],
 )
@@ -124,7 +126,7 @@ def test_aliases_that_explode_are_stopped(tmp_path):
 def test_binary_and_missing_files_are_one_clear_message(tmp_path):
     path = tmp_path / "bytes.yaml"
     path.write_bytes(b"\xff\xfe\x00x")
-    assert "cannot read" in complaint(path)[0]
+    assert "not UTF-8 text (byte 0xff at 0)" in complaint(path)[0]
     with pytest.raises(UserError, match=r"no constitution 'harbor'.*did you mean harbour"):
         load("harbor")
 

@@ -54,6 +54,35 @@ def test_small_blocks_and_threads_change_nothing(method: str, threads: int, tmp_
         np.testing.assert_allclose(tensor, plain, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.parametrize("method", ["dare_ties", "della"])
+def test_random_bits_are_drawn_once_for_each_change(method: str, tmp_path: Path, monkeypatch):
+    """Rescaling looks at a whole tensor before it merges it, and remembers which changes it saw staying."""
+    drawn = []
+    plain = running.noise_of
+
+    def counting(*args, **named):
+        drawn.append(args[4])
+        return plain(*args, **named)
+
+    monkeypatch.setattr(running, "noise_of", counting)
+    paths = models(tmp_path, 3)
+    made(config(method, paths, base=True, weight=0.5, density=0.5), tmp_path / "out", threads=2)
+    assert sum(drawn) == 2 * sum(tensor.size for tensor in weights(0).values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc only")
+def test_memory_that_is_freed_is_kept_for_the_next_array():
+    """Fifty arrays of 512 KB, one after another: 6,400 pages to be had anew, or those of the first."""
+    code = (
+        "import resource, numpy as np\nfrom truenorth.edit.memory import keep_memory\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "def work(): [sum(np.ones(1 << 16) for _ in range(4)) for _ in range(50)]\n"
+        "keep_memory(); work(); before = faults(); work(); print(faults() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 500
+
+
 def test_one_weight_of_one_gives_back_the_file_bit_for_bit(tmp_path: Path):
     paths = models(tmp_path, 2)
     out = made(config("linear", paths[:1], weight=1.0), tmp_path / "out")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from truenorth.base import UserError
-from truenorth.engine import Run, View
+from truenorth.engine import Run, View, foreseen
 from truenorth.records import Row, Source
 
 CONFIG = {"recipe": "align", "seed": 1, "train": {"lr": 0.001}}
@@ -265,6 +265,26 @@ def test_a_folder_with_other_files_is_never_taken_for_a_run(tmp_path):
         with pytest.raises(UserError, match=r"files of something else \(thesis.tex\)"):
             Run.open(tmp_path, config=CONFIG, resume=resume)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_what_opening_a_run_would_find_is_said_beforehand_and_touches_nothing(tmp_path):
+    place = tmp_path / "new" / "run"
+    assert foreseen(place, config=CONFIG) == str(place)
+    assert list(tmp_path.iterdir()) == []
+    with Run.open(place, config=CONFIG) as run:
+        run.step("ask", 1, rows)
+    before = sorted((p, p.stat().st_mtime_ns) for p in place.rglob("*"))
+    assert foreseen(place, config=CONFIG) == f"{place}, going on with the 1 step done there"
+    other = CONFIG | {"seed": 2}
+    with pytest.raises(UserError, match=r"other settings \(seed: 1, now 2\)"):
+        foreseen(place, config=other)
+    assert "deleted first" in foreseen(place, config=other, resume=False)
+    assert before == sorted((p, p.stat().st_mtime_ns) for p in place.rglob("*"))
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(UserError, match="holds files of something else"):
+        foreseen(tmp_path, config=CONFIG)
+    with pytest.raises(UserError, match="not a folder"):
+        foreseen(tmp_path / "notes.txt" / "run", config=CONFIG)
 
 
 def test_a_file_in_the_place_of_the_run_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from truenorth.base import UserError
-from truenorth.engine import Run
+from truenorth.engine import Run, link_or_copy
 from truenorth.records import Row, Source
 
 BIG = "x" * (3 * 2**20)
@@ -95,7 +96,7 @@ def test_a_file_size_limit_is_the_same_kind_of_message(tmp_path):
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from truenorth.base import UserError
-from truenorth.engine import Run
+from truenorth.engine import Run, link_or_copy
 run = Run.open(sys.argv[1], config={})
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 for call in (
@@ -115,3 +116,17 @@ for call in (
 def test_errors_of_the_work_itself_are_not_taken_for_errors_of_the_disk(tmp_path):
     with Run.open(tmp_path / "run", config={}) as run, pytest.raises(FileNotFoundError):
         run.step_files("weights", {}, lambda folder: (folder / "no" / "such").write_text("x"))
+
+
+def test_a_file_is_copied_where_there_are_no_links(tmp_path, monkeypatch):
+    (tmp_path / "weights").write_bytes(b"w")
+    link_or_copy(tmp_path / "weights", tmp_path / "linked")
+    assert (tmp_path / "linked").samefile(tmp_path / "weights")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    link_or_copy(tmp_path / "weights", tmp_path / "copied")
+    assert (tmp_path / "copied").read_bytes() == b"w"
+    assert not (tmp_path / "copied").samefile(tmp_path / "weights")

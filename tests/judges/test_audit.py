@@ -14,6 +14,7 @@ from truenorth.judges._reach import reached
 from truenorth.judges.attacks import ATTACKS, falls_for
 from truenorth.judges.audit import audit, curve, self_preference
 from truenorth.judges.cached import CachedJudge, identity_of
+from truenorth.judges.card import card_of_scores
 from truenorth.judges.compile import bind
 from truenorth.judges.critic import CriticJudge
 from truenorth.judges.endpoint import EndpointJudge, wrapped
@@ -223,11 +224,38 @@ def test_a_check_whose_file_was_rewritten_is_another(tmp_path):
     assert made[0] == made[1] != made[2]
 
 
-def test_self_preference_is_the_difference_of_overrating_with_welchs_interval():
-    """Own answers are overrated by 0.2 and 0.4, others' by 0 and 0.2: 0.3 - 0.1, and 1.96 sqrt(0.02/2 + 0.02/2)."""
-    labels = [("q", f"a{i}", 0.5) for i in range(5)]
-    found = self_preference([0.7, 0.9, 0.5, 0.7, None], labels, ["me", "me", "you", "them", "me"], "me")
-    half = 1.96 * math.sqrt(0.02)
-    assert (found["mean"], found["low"], found["high"]) == pytest.approx((0.2, 0.2 - half, 0.2 + half))
+def test_self_preference_is_the_difference_of_overrating_with_welchs_variance():
+    """Own answers are overrated by 0.2 and 0.4, others' by 0 and 0.2: 0.3 - 0.1, variance 0.02/2 + 0.02/2; t of 3."""
+    labels = [(f"q{i}", f"a{i}", 0.5) for i in range(5)]
+    writers = ["me", "me", "you", "them", "me"]
+    found = self_preference([0.7, 0.9, 0.5, 0.7, None], labels, writers, "me")
+    half = 3.18245 * math.sqrt(0.02)
+    assert (found["mean"], found["low"], found["high"]) == pytest.approx(
+        (0.2, 0.2 - half, 0.2 + half), abs=1e-5
+    )
     assert found["n"] == 2
     assert math.isnan(self_preference([0.7, 0.5], labels[:2], ["me", "you"], "me")["mean"])
+    alone = [("q", f"a{i}", 0.5) for i in range(5)]  # of one prompt nothing can be said of others
+    assert math.isnan(self_preference([0.7, 0.9, 0.5, 0.7, None], alone, writers, "me")["mean"])
+
+
+def test_copies_of_an_answer_make_no_interval_narrower():
+    """Forty prompts answered once, or four times with one verdict each time: the card is as sure of both, but for the
+    quantile (z of forty answers, t of twenty prompts)."""
+    labels = [(f"Q{i}?", f"a{i}", float(i % 2)) for i in range(40)]
+    scores = [float(i % 2) if i % 5 else 1 - float(i % 2) for i in range(40)]
+    writers = ["me" if i % 4 < 2 else "you" for i in range(40)]
+    copied = ([x for x in part for _ in range(4)] for part in (labels, scores, writers))
+    many, much, written = copied
+    one, four = (card_of_scores("j", s, x) for s, x in ((scores, labels), (much, many)))
+    for name in ("accuracy", "sensitivity", "specificity"):
+        wide, same = (made[name]["high"] - made[name]["low"] for made in (one, four))
+        assert same == pytest.approx(wide, rel=0.1), name
+    own, own_four = (
+        self_preference(s, x, w, "me") for s, x, w in ((scores, labels, writers), (much, many, written))
+    )
+    assert own_four["high"] - own_four["low"] == pytest.approx(own["high"] - own["low"], rel=0.1)
+    bins, bins_four = curve(scores, labels), curve(much, many)
+    assert bins_four[0]["high"] - bins_four[0]["low"] == pytest.approx(
+        bins[0]["high"] - bins[0]["low"], rel=0.1
+    )

@@ -77,7 +77,7 @@ KEPT = [  # keyword, schema, values that fit, values that do not; by the rules o
     ("prefixItems", {"prefixItems": [{"type": "string"}, {"minimum": 2}]}, [["a", 2, 0], ["a"], 1], [[1], ["a", 1]]),
     ("items", {"items": {"minimum": 1}}, [[1, 2], [], 0], [[1, 0]]),
     ("items", {"prefixItems": [True], "items": False}, [[0], []], [[0, 0]]),
-    ("contains", {"contains": {"minimum": 2}}, [[0, 2], "x"], [[0], []]),
+    ("contains", {"contains": {"minimum": 2}}, [[0, 2], "x", {}, 1], [[0], []]),
     ("minContains", {"contains": {"minimum": 2}, "minContains": 2}, [[2, 3]], [[2, 0]]),
     ("minContains", {"contains": {"minimum": 2}, "minContains": 0}, [[0], []], []),
     ("maxContains", {"contains": {"minimum": 2}, "maxContains": 1}, [[0, 2]], [[2, 2], [0]]),
@@ -93,7 +93,7 @@ KEPT = [  # keyword, schema, values that fit, values that do not; by the rules o
         [{"x": 0}],
     ),
     ("additionalProperties", {"additionalProperties": False}, [{}], [{"a": 1}]),
-    ("propertyNames", {"propertyNames": {"maxLength": 1}}, [{"a": 1}, "ab"], [{"ab": 1}]),
+    ("propertyNames", {"propertyNames": {"maxLength": 1}}, [{"a": 1}, "ab"], [{"ab": 1}, {"a": 1, "ab": 1}]),
     ("dependentRequired", {"dependentRequired": {"a": ["b"]}}, [{"a": 1, "b": 1}, {"c": 1}, 1], [{"a": 1}]),
     ("dependentSchemas", {"dependentSchemas": {"a": {"required": ["b"]}}}, [{"b": 1}, {"a": 1, "b": 1}, 1], [{"a": 1}]),
     ("if", {"if": {"minimum": 5}, "then": {"maximum": 9}, "else": {"multipleOf": 2}}, [5, 9, 4], [10, 3]),
@@ -169,3 +169,20 @@ def test_no_answer_breaks_the_reader():
     many = json.dumps(list(range(20_000)))
     assert json_schema("", many, schema={"uniqueItems": True}) == 1.0
     assert time.perf_counter() - start < 20
+
+
+def test_whole_numbers_are_held_against_a_step_whatever_their_size():
+    """10^400 is beyond any float; as JSON it is a number like others."""
+    assert fits(10**400, {"multipleOf": 10})
+    assert not fits(10**400 + 1, {"multipleOf": 10})
+    assert not fits(float("inf"), {"multipleOf": 10})
+
+
+def test_anchors_are_left_out_and_escaped_references_are_read():
+    with pytest.raises(UserError, match="leads nowhere"):
+        fits(1, {"$ref": "#name", "$defs": {"n": {"type": "string"}}})
+    with pytest.raises(UserError, match="leads nowhere"):
+        usable({"properties": {"a": {"$ref": "#name"}}})
+    spaced = {"$ref": "#/$defs/a%20b", "$defs": {"a b": {"type": "string"}}}
+    assert fits("x", spaced)
+    assert not fits(1, spaced)

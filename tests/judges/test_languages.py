@@ -7,8 +7,8 @@ from test_constraints import CASES
 
 from truenorth.base import UserError
 from truenorth.judges._constraints import keeps
-from truenorth.judges._ifeval import CHECKERS, checked, follows
-from truenorth.judges._languages import ONLY, SCRIPTS, WORDS, language_of
+from truenorth.judges._ifeval import CHECKERS, checked, follows, variants
+from truenorth.judges._languages import LETTERS, ONLY, SCRIPTS, WORDS, language_of
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,16 @@ def test_letters_decide_where_words_do_not_and_words_weigh_more():
     assert language_of("the Straße") == "en"  # a word counts 1, a letter a half
 
 
+@pytest.mark.parametrize("language", [name for name in LETTERS if name != "fi"])
+def test_letters_of_one_language_decide(language):
+    assert language_of(LETTERS[language]) == language
+
+
+def test_letters_of_two_languages_leave_the_word_to_one_of_them():
+    assert language_of("on ä ä ä") == "fi"  # German has it too
+    assert language_of("ä") == ""
+
+
 def test_only_the_beginning_of_a_long_text_is_read():
     assert language_of("the boat is " * 417 + "der die das und ist " * 5000) == "en"
 
@@ -123,6 +133,24 @@ EDGES = [  # instruction, settings, an answer that follows it, one that just doe
     ("change_case:capital_word_frequency", {"capital_frequency": 2, "capital_relation": "at least"}, "A-B c D", "A Bc"),
     ("change_case:english_capital", {}, "THE BOAT IS IN.", "DAS BOOT IST DER HAFEN."),
     ("change_case:english_lowercase", {}, "hm 3", "das boot ist im hafen."),
+    ("language:response_language", {"language": "de"}, "Das Boot ist im Hafen.", "The boat is in the harbour."),
+    ("length_constraints:number_sentences", {"num_sentences": 2, "relation": "at least"}, "One. Two.", "One two."),
+    ("length_constraints:number_paragraphs", {"num_paragraphs": 1}, "A***  ", "A***B"),
+    ("length_constraints:number_paragraphs", {"num_paragraphs": 2}, "A***B", "A\n***\n  \n***\nB"),
+    (FIRST_WORD, {"num_paragraphs": 2, "nth_paragraph": 2, "first_word": "so"}, "A\n\nSo.", "So."),
+    ("detectable_content:number_placeholders", {"num_placeholders": 2}, "[a][b]", "[a"),
+    ("detectable_content:number_placeholders", {"num_placeholders": 1}, "[]", "[a"),
+    ("detectable_content:postscript", {"postscript_marker": "P.S."}, "P. S. More", "p s more"),
+    ("detectable_format:json_format", {}, "\n```json\n[1]\n```\n", "[1"),
+    ("detectable_format:title", {}, "a <<b>>>", "<<>>>>"),
+    ("detectable_format:title", {}, "<<b>>", "<<ab"),
+    ("combination:two_responses", {}, "  ******A******B", "A ****** A"),
+    ("combination:repeat_prompt", {"prompt_to_repeat": "say it"}, "SAY IT twice", "Say"),
+    ("startend:end_checker", {"end_phrase": "any questions?"}, "ANY QUESTIONS?", "Any questions? None"),
+    ("startend:quotation", {}, '""', "a"),
+    ("detectable_format:constrained_response", {}, "So: My answer is yes.", "My answer is yes"),
+    ("detectable_format:constrained_response", {}, "My answer is no. Sorry.", "my answer is no."),
+    ("detectable_format:constrained_response", {}, "My answer is maybe.", "Maybe."),
     ("startend:quotation", {}, ' "a" ', '"'),
     ("startend:quotation", {}, '"a b"', "'a b'"),
 ]  # fmt: skip
@@ -174,3 +202,18 @@ def test_an_instruction_refuses_what_is_not_its_own():
         checked(CHECKERS, "no:such", "a", {}, "somewhere")
     assert checked(CHECKERS, "punctuation:no_comma", " ", {}, "somewhere") is False
     assert follows("punctuation:no_comma", "a", {"unused": None})
+
+
+def test_no_paragraph_is_before_the_first():
+    settings = {"num_paragraphs": 1, "nth_paragraph": 0, "first_word": "so"}
+    assert follows(FIRST_WORD, "So it is.", settings) is False
+
+
+def test_the_loose_readings_leave_out_the_first_line_the_last_line_and_stars():
+    text = "a\n *b* \nc"
+    assert variants(text) == [
+        *(text, "a\n b \nc"),
+        *("*b* \nc", "b \nc"),
+        *("a\n *b*", "a\n b"),
+        *("*b*", "b"),
+    ]

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from truenorth.base import UserError, write_jsonl
 from truenorth.judges._features import Pooler
 from truenorth.judges._head import Features, auc, deal, fit_head, logistic, platt, scaling, spanned
+from truenorth.judges.audit import read_labelled
 from truenorth.judges.classifier import ClassifierJudge
 from truenorth.judges.protocol import Judge
 from truenorth.judges.reward import RewardJudge, read_labels
@@ -159,6 +160,37 @@ def test_labels_are_read_in_trl_shape(tmp_path):
     write_jsonl(path, [{"prompt": "Why?", "answer": "So."}])
     with pytest.raises(UserError, match="row 1: no completion, label"):
         read_labels(path)
+
+
+def test_labels_may_be_a_spreadsheet(tmp_path):
+    (tmp_path / "labels.csv").write_text(
+        "prompt,completion,label,principle\nWhy?,So.,yes,kind\nWhy?,No.,0,\nWhy?,Hm.,0.5,brief\n"
+    )
+    assert [(a, s) for _, a, s in read_labels(tmp_path / "labels.csv")] == [
+        ("So.", 1.0),
+        ("No.", 0.0),
+        ("Hm.", 0.5),
+    ]
+    assert [a for _, a, _ in read_labels(tmp_path / "labels.csv", principle="kind")] == ["So.", "No."]
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"label": "good"}, "label 'good'; expected true, false, or a score"),
+        ({"label": None}, "label None; expected true"),
+        ({"label": float("nan")}, "label nan; expected true"),
+        ({"label": 2}, "label 2; expected true"),
+        ({"completion": None}, "answer 'None'; expected text, or messages"),
+        ({"completion": [{"role": "assistant"}]}, "answer .*; expected text, or messages"),
+        ({"prompt": 5}, "prompt '5'; expected text, or messages"),
+    ],
+)
+def test_a_label_that_says_nothing_is_refused_with_its_row(tmp_path, changed, says):
+    write_jsonl(tmp_path / "labels.jsonl", [{"prompt": "Why?", "completion": "So.", "label": True} | changed])
+    for read in (read_labels, read_labelled):
+        with pytest.raises(UserError, match="row 1: " + says):
+            read(tmp_path / "labels.jsonl")
 
 
 def test_the_logistic_fit_is_scikit_learns():

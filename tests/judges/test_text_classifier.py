@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from truenorth.base import UserError
+from truenorth.judges._head import logistic
 from truenorth.judges.protocol import Judge
-from truenorth.judges.text_classifier import TextClassifierJudge, logistic, presence, vocabulary
+from truenorth.judges.text_classifier import TextClassifierJudge, presence, vocabulary
 from truenorth.records import Group
 
 GOOD = [f"a good day for the {w}" for w in "ferry boat net mast sail harbour market".split()] * 5
@@ -62,8 +63,8 @@ def test_accuracy_is_of_texts_it_was_not_fitted_on():
     ("content", "says"),
     [
         ("", "0 labelled texts"),
-        ('{"text": "a", "label": 1}\n{"text": "b"}\n', "line 2: no text or no label"),
-        ('{"text": "a", "label": "good"}\n', "line 1: no text or no label"),
+        ('{"text": "a", "label": 1}\n{"text": "b"}\n', "row 2: no text or no label"),
+        ('{"text": "a", "label": "good"}\n', "row 1: no text or no label"),
         ("{\n", "line 1: not JSON"),
         ('{"text": "a", "label": 1}\n' * 60, "60 labelled texts, 60 of them positive"),
     ],
@@ -75,7 +76,7 @@ def test_files_it_cannot_learn_from_are_refused(tmp_path: Path, content: str, sa
 
 
 def test_a_missing_file_and_an_unknown_reading_are_refused(tmp_path: Path):
-    with pytest.raises(UserError, match="cannot read"):
+    with pytest.raises(UserError, match="no such file"):
         TextClassifierJudge.load(tmp_path / "nowhere.jsonl.gz")
     with pytest.raises(UserError, match="mean, lowest, last"):
         TextClassifierJudge.load(tmp_path / "nowhere.jsonl", of="best")

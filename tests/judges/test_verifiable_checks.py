@@ -163,6 +163,7 @@ def test_what_happens_between_asserts_happens_in_their_order():
 def test_blocks_of_code_may_be_indented_or_cut_off():
     assert code_of("1. So:\n   ```py\n   x = 1\n   ```\n```js\ny\n```\n```\nz = 2") == "x = 1\n\nz = 2"
     assert code_of("```js\ny\n```") == ""
+    assert code_of("```Python3\nx\n```") == "x\n"
     assert code_of("x = 1") == "x = 1"
 
 
@@ -239,3 +240,58 @@ def test_the_four_numbers_of_ifeval_count_prompts_and_instructions():
     assert (found.prompt_strict.mean, found.prompt_loose.mean) == (1 / 4, 2 / 4)
     assert (found.instruction_strict.mean, found.instruction_loose.mean) == (2 / 6, 3 / 6)
     assert found.prompt_strict.n == 4
+
+
+def test_what_a_check_calls_between_its_asserts_is_called():
+    """Only what the function says of itself is left out, not what it does."""
+    told = "def check(candidate):\n    'Of f.'\n    x = [2, 1]\n    assert candidate(x) == 2\n    x.sort()\n"
+    told += "    assert candidate(x) == 1\n"
+    found = read_tests(told, entry="f")
+    assert (found.setup, found.cases) == ("x = [2, 1]", [("f(x)", 2)])
+    assert found.asserts == ["x.sort()\nassert f(x) == 1"]
+
+
+@pytest.mark.parametrize(
+    ("source", "entry", "setup", "cases", "asserts"),
+    [
+        ("assert f(1)", "", "", [], ["assert f(1)"]),
+        ("assert f(1) == 2 == 2", "", "", [], ["assert f(1) == 2 == 2"]),
+        (["x = 1", "assert f(x) == 2"], "", "x = 1", [("f(x)", 2)], []),
+        ("assert 3 == f(1)", "", "", [], ["assert 3 == f(1)"]),
+        ("for i in range(2):\n    assert f(i)", "", "", [], ["for i in range(2):\n    assert f(i)"]),
+        ("a = 1\nb = 2\nassert f(a) == b", "", "a = 1\nb = 2", [], ["assert f(a) == b"]),
+        (
+            "assert f(1) == 2\nx = [1]\nimport math\nassert f(x) == 3",
+            "",
+            "import math",
+            [("f(1)", 2)],
+            ["x = [1]\nassert f(x) == 3"],
+        ),
+        ("def check(c):\n    assert c(1) == 2\n\ncheck(f)", "f", "", [("f(1)", 2)], []),
+        (
+            "def check(c):\n    assert c(1) == 2\n\ncheck(f)\nassert f(2) == 3",
+            "f",
+            "",
+            [("f(1)", 2), ("f(2)", 3)],
+            [],
+        ),
+        ("print(0)\nassert f(1) == 2", "f", "print(0)", [("f(1)", 2)], []),
+    ],
+)
+def test_each_assert_is_read_as_a_case_where_its_value_stands_on_the_right(
+    source, entry, setup, cases, asserts
+):
+    assert tuple(read_tests(source, entry=entry)) == (setup, cases, asserts)
+
+
+@pytest.mark.parametrize(
+    ("source", "entry"),
+    [
+        ("def check(c):\n    assert c(1) == 2\n", ""),
+        ("def verify(c):\n    assert c(1) == 2\n", "f"),
+        ("def check(a, b):\n    assert a(1) == b\n", "f"),
+    ],
+)
+def test_a_function_that_is_not_check_of_one_candidate_asserts_nothing_by_itself(source, entry):
+    with pytest.raises(UserError, match="no assert"):
+        read_tests(source, entry=entry)

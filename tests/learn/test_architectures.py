@@ -159,11 +159,24 @@ def test_packed_gradients_are_the_models_own(name):
     need = needs(objective)
     known = compute_reference(Forward(reference, "packed"), examples, [0, 1], need, fixed_head=True)
     work = Work("t", objective, need, need.average, 1.0, known)
-    part = task_gradient(Forward(module, "packed"), work, examples, [0, 1], 10_000)
+    part = task_gradient(open_forward(module), work, examples, [0, 1], 10_000)
     torch.testing.assert_close(part.loss, torch.stack(losses).mean().detach(), atol=1e-5, rtol=1e-5)
     got = plain.gradients(module)
     for key, gradient in want.items():
         torch.testing.assert_close(got[key], gradient, atol=5e-5, rtol=2e-4, msg=lambda m, k=key: f"{k}: {m}")
+
+
+def test_a_step_computes_the_last_layer_only_where_it_is_read():
+    """Where nearly all tokens are read, it is computed whole: picking them out would cost more than it saves."""
+    module = build("llama")
+    forward, seen = open_forward(module), []
+    module.model.layers[-1].mlp.down_proj.register_forward_pre_hook(lambda _, x: seen.append(x[0].shape[1]))
+    for prompt in (range(10), range(1)):
+        example = Example(tuple(prompt), (tuple(range(20, 30)), tuple(range(30, 40))))
+        forward.rows([example], forward.lay_out([example]))
+    # of the prompt the last token is read, by both answers; of each answer of 10 all but its last
+    assert seen == [1 + 9 + 9, 1 + 9 + 9]
+    assert forward.lay_out([example]).read_U is None
 
 
 def test_the_window_is_really_used():

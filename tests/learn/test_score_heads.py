@@ -69,11 +69,11 @@ def score(module, prompt, completion):
     return module(input_ids=torch.tensor([[*prompt, *completion]]), use_cache=False).logits[0]
 
 
-def step(module, examples, objective, *, micro_tokens=10_000, path="packed"):
+def step(module, examples, objective, *, micro_tokens=10_000, path="opened"):
     need = needs(objective)
     work = Work("t", objective, need, need.average, 1.0, None)
     module.zero_grad()
-    forward = ScoreForward(module, path)
+    forward = open_scores(module) if path == "opened" else ScoreForward(module, path)
     part = task_gradient(forward, work, examples, list(range(len(examples))), micro_tokens)
     return part, plain.gradients(module)
 
@@ -100,7 +100,7 @@ def test_scores_and_gradients_are_the_models_own(name):
     same(part, gradients, torch.stack([-F.logsigmoid(c - r) for c, r in found]).mean(), module)
 
 
-@pytest.mark.parametrize("path", ["packed", "padded"])
+@pytest.mark.parametrize("path", ["opened", "packed", "padded"])
 @pytest.mark.parametrize("micro_tokens", [10_000, 30, 1])
 def test_a_pair_step_is_autograds_under_any_split(path, micro_tokens):
     module, margins = build(outputs=2), [0.5, 0.0, 2.0, -1.0, 1.0]

@@ -41,6 +41,16 @@ def test_answers_come_in_the_order_asked_and_settings_arrive() -> None:
     assert asked.usage.tokens_in == asked.usage.tokens_out == 2 * 3 * len(PROMPTS)
 
 
+def test_half_a_character_in_an_answer_is_kept(tmp_path: Path) -> None:
+    half = "cut \ud83d here"
+    behaviour = Behaviour(keep=True, says=lambda prompt: half)
+    with serving(behaviour) as url:
+        for _ in range(2):
+            [[answer]] = model(url, cache=tmp_path / "replies").sample(["Why?"])
+            assert answer.text == half
+    assert len(behaviour.bodies) == 1  # the second time from disk
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_is_mended_and_counted(fault: str) -> None:
     behaviour = Behaviour(seed=1, fault_rate=0.3, faults=(fault,), slow_s=0.5)

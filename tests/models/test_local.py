@@ -51,6 +51,10 @@ def test_a_pair_begins_with_the_prompt_and_ends_with_the_end(
     assert [*ids, *answer].count(bos) <= 1
 
 
+def test_half_a_character_is_read_as_an_unknown_one(model: LocalModel) -> None:
+    assert model.encode_prompt("cut \ud83d here") == model.encode_prompt("cut \ufffd here")
+
+
 def test_a_chat_is_encoded_as_transformers_encodes_it(model: LocalModel) -> None:
     if model.tokenizer.chat_template is None:
         assert model.encode_prompt(CHAT) == model.encode_prompt(CHAT[0]["content"])

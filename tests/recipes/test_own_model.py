@@ -333,8 +333,13 @@ def test_a_loss_that_is_not_finite_ends_the_job_with_one_message(desk, tiny_llam
 
 
 def test_a_principle_measured_by_what_trained_it_gets_no_verdict(desk, tiny_llama):
-    (desk / "policy.yaml").write_text(POLICY.replace("    measured_by: classifier:moods.jsonl\n", ""))
-    assert align(desk, tiny_llama(template="none"), "--set", "lr=1e-2") == 1
+    text = POLICY.replace("    measured_by: classifier:moods.jsonl\n", "").strip()
+    (desk / "policy.md").write_text(f"---\n{text}\n---\n")  # Markdown with front matter is a constitution too
+    words = ("--set", "lr=1e-2", "--constitution", str(desk / "policy.md"))
+    assert align(desk, tiny_llama(template="none"), *words) == 1
+    assert (
+        load(desk / "run" / "constitution.md").hash == load(desk / "policy.md").hash
+    )  # `why` reads the copy
     report = report_of(desk)
     assert report["verdict"]["passed"] is None
     assert "No verdict" in report["verdict"]["sentence"]
@@ -419,3 +424,43 @@ def test_a_judge_that_says_nothing_or_always_the_same_is_one_message(
     said = capsys.readouterr().err
     assert message in said
     assert len(said.strip().splitlines()) == 1
+
+
+# measuring alone
+
+
+@pytest.fixture
+def questions(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [{"prompt": f"Where is the {place}?"} for place in PLACES[:4]] + [{"prompt": "far " * 999}]
+    Path("questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("policy.yaml").write_text(
+        POLICY.replace("measured_by: classifier:moods.jsonl", "measured_by: check:require")
+    )
+    Path("judged.yaml").write_text(JUDGED)
+
+
+def test_measuring_wants_no_hundred_prompts_and_says_what_was_left_out(questions, tiny_llama, capsys):
+    words = ["measure", "--model", str(tiny_llama()), "--constitution", "policy.yaml", "--quiet"]
+    assert main([*words, "--prompts", "questions.jsonl", "--out", "m"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"short-e \S+ \S+ to \S+ 4 0", said)
+    assert "The prompts of questions.jsonl" in said
+    assert "Left out: 1 too long for the context." in said
+
+
+def test_a_principle_without_checks_is_measured_by_an_endpoint_and_refused_without_one(
+    questions, tiny_llama, capsys
+):
+    words = ["measure", "--model", str(tiny_llama()), "--constitution", "judged.yaml", "--quiet"]
+    words += ["--prompts", "questions.jsonl", "--out", "m"]
+    assert main(words) == 2
+    assert (
+        "nothing can measure calm; expected checks or `measured_by: classifier:FILE`"
+        in capsys.readouterr().err
+    )
+    assert main([*words, "--measure", "openai:m"]) == 2
+    assert "no address of the endpoint; --measure-url" in capsys.readouterr().err
+    with serving(Behaviour(says=lambda prompt: '{"score": 4, "principle": "calm", "reason": "x"}')) as url:
+        assert main([*words, "--measure", "openai:m", "--measure-url", url]) == 0
+    assert re.search(r"calm +0.750 +\S+ to \S+ +4 +0", capsys.readouterr().out)  # (4 - 1) / (5 - 1)

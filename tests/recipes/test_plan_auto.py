@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import pyarrow.parquet as pq
 import pytest
 
 from truenorth.base import UserError
@@ -13,6 +16,7 @@ from truenorth.cli.main import main
 from truenorth.constitution import load
 from truenorth.models.glance import glance
 from truenorth.recipes.auto import (
+    COUNTS,
     Candidate,
     Entry,
     Search,
@@ -24,10 +28,12 @@ from truenorth.recipes.auto import (
 )
 from truenorth.recipes.auto_inputs import fitting
 from truenorth.recipes.auto_page import headline, page, to_dict, told
+from truenorth.recipes.auto_run import learned, of_round, pooled
 from truenorth.recipes.auto_scores import counts_of, entry_of
 from truenorth.recipes.plan import Have, plan
 from truenorth.recipes.plan_inputs import Inputs
 from truenorth.recipes.run_budget import OutOfBudget
+from truenorth.recipes.run_check import bound
 from truenorth.recipes.run_recipe import read_recipe
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row, Source
@@ -99,8 +105,87 @@ def test_marks_are_for_what_is_more_than_chance_in_the_whole_table():
     two = replace(one, gains={"harmless": unsure, "honest": replaced(unsure, difference=-0.2, p=0.04)})
     search = Search(((two,),), ("one",))
     assert told(search) == {}
-    # sd = 0.39 / (2 * 1.96) * sqrt(50) = 0.7035; n = ((1.96 + 0.84) * 0.7035 / 0.2)^2 = 97.1
-    assert "one on harmless would need about 98 prompts instead of 50" in headline(search)
+    # sd = 0.39 / (2 * 1.96) * sqrt(50) = 0.7035; at 1 - 0.05 / 2, n = ((2.2414 + 0.8416) * 0.7035 / 0.2)^2 = 117.6
+    assert "one on harmless would need about 2.4 times as many prompts" in headline(search)
+
+
+def test_the_more_gains_are_in_the_table_the_more_prompts_would_tell():
+    """With p = 0.004 and fifteen gains Holm says 0.06; a plan for one test alone asks for too few."""
+    near = Paired(0.2, 0.0643, 0.3357, 0.004, 50, "test")  # z = 0.2 / 0.0692 = 2.89, and 1.96 + 0.84 = 2.80
+    chance = Paired(0.0, -0.1, 0.1, 1.0, 50, "test")
+    rows = [Entry(f"r{i}", 0, dict.fromkeys(COUNTS, chance), tax_of(0.0), 1.0, 50) for i in range(5)]
+    rows[0] = replace(rows[0], gains=rows[0].gains | {"honest": near})
+    # at 1 - 0.05 / 15, z = 2.935: ((2.935 + 0.842) / 2.889)^2 = 1.71
+    assert "r0 on honest would need about 1.7 times as many prompts" in headline(
+        Search((tuple(rows),), ("r0",))
+    )
+
+
+def tax_of(share: float) -> Estimate:
+    return Estimate(share, 0.0, 0.1, 9)
+
+
+def test_a_count_without_a_verdict_beats_nothing_and_is_no_zero():
+    """Silence is no gain: a candidate that no judge could tell about loses to one that gained a little."""
+    nothing = Paired(float("nan"), float("-inf"), float("inf"), 1.0, 0, "none: no items")
+    silent = replace(A, name="silent", gains=A.gains | {"harmless": nothing})
+    assert front([A, silent]) == ("a",)
+    assert front([silent, D]) == ("silent", "d")  # D is cheap
+    untaxed = replace(A, name="untaxed", tax=Estimate(float("nan"), float("-inf"), float("inf"), 0))
+    assert front([A, untaxed]) == ("a",)
+    # a is the first layer; of the second, silent has (0.1 - 1) / 2 - 0.02 = -0.47 and untaxed 0.2 - 1 = -0.8
+    assert [e.name for e in best_half([untaxed, silent, A])] == ["a", "silent"]
+    assert (silent.name, "harmless") not in told(Search(((A, silent),), ("a",)))
+    assert "–" in page(Search(((A, silent),), ("a",)), [])
+    dumb = replace(moving("dumb", harmless={"p": 0.1}), moved={"harmless": {}, "tax": {}})
+    said = steadiness([moving("said", harmless={"p": -0.1}), dumb])
+    assert said == {"said": 1.0, "dumb": 0.0}
+
+
+def test_draws_of_the_prompts_take_whole_clusters():
+    """As above, but the four prompts are two clusters: the one that decides is not drawn in (1/2)^2 of the draws."""
+    even = dict.fromkeys("pqr", 0.5)
+    best, worst = moving("best", harmless=even | {"t": 1.0}), moving("worst", harmless=even | {"t": 0.0})
+    together = {"p": "x", "q": "x", "r": "y", "t": "y"}
+    found = steadiness([replace(e, clusters=together) for e in (best, worst)], draws=20_000)
+    assert found["worst"] == pytest.approx(0.25, abs=0.01)
+
+
+def test_the_last_round_has_prompts_that_no_other_saw_and_clusters_stay_whole():
+    pool = [
+        Row({"prompt": f"{about}{i}", "cluster": f"{about}{i // 2}"}, Source("test", principle=about))
+        for about in "ab"
+        for i in range(60)
+    ]
+    assert pooled(20, 3) == 120
+    rounds = [[row.data["prompt"] for row in of_round(pool, number, 3, 20)] for number in range(3)]
+    assert [len(asked) for asked in rounds] == [20, 40, 80]
+    assert set(rounds[0]) < set(rounds[1])
+    assert not set(rounds[1]) & set(rounds[2])
+    clusters = [{row.data["cluster"] for row in of_round(pool, number, 3, 20)} for number in (1, 2)]
+    assert not clusters[0] & clusters[1]
+    assert Counter(prompt[0] for prompt in rounds[2]) == {"a": 40, "b": 40}
+    assert of_round(pool, 0, 1, 20) == [*pool[:10], *pool[60:70]]
+    short = [len(of_round(pool[:9], number, 3, 20)) for number in range(3)]  # five clusters: two select
+    assert short == [4, 4, 5]
+
+
+def test_what_a_judge_or_an_earlier_training_learned_from_judges_nobody(tmp_path):
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text(json.dumps({"prompt": "labelled", "completion": "x", "label": True}) + "\n")
+    steps = bound(read_recipe("almost"))  # trains a judge and two models
+    job = SimpleNamespace(inputs={"labels": labels})
+    trained = {
+        name for s in steps if s.makes != "rows" for w in s.wires if w.takes == "rows" for name in w.of
+    }
+    assert {step.makes for step in steps} == {"rows", "model", "judge"}
+
+    def rows(name: str) -> list[Row]:
+        return [Row({"prompt": name}, Source("test")), Row({"text": "no prompt"}, Source("test"))]
+
+    run = SimpleNamespace(view=lambda: SimpleNamespace(rows=rows))
+    found = {row.data["prompt"] for row in learned(steps, run, job)}  # type: ignore[arg-type]
+    assert found == trained | {"labelled"}
 
 
 def replaced(found: Paired, **changes: float) -> Paired:
@@ -187,6 +272,26 @@ def test_gains_are_paired_by_prompt_and_the_tax_is_what_the_base_got_right():
         "honest": {"q": 1.0},
         "tax": {"a": 0.0, "b": 1.0},
     }
+
+
+def test_prompts_of_one_cluster_are_no_evidence_of_their_own():
+    """Forty prompts of two clusters that agree wholly: the interval is that of two."""
+    counts = {"harmless": "harmless"}
+    base, new = (
+        [
+            replace(r, data=r.data | {"cluster": f"c{i % 2}"})
+            for i in range(40)
+            for r in (row("drawn", f"p{i}", 1.0, harmless=v if i % 2 else 0.5), row("greedy", f"p{i}", w))
+        ]
+        for v, w in ((0.5, 1.0), (0.9, 0.0))
+    )
+    found = entry_of("x", 0, base, new, counts, 5.0)  # type: ignore[arg-type]
+    assert found.gains["harmless"].difference == pytest.approx(0.2)
+    assert found.gains["harmless"].p == 1.0  # one cluster moved, and might have moved down
+    assert found.gains["harmless"].low < -1
+    assert found.clusters["p3"] == "c1"
+    mute = [replace(r, data=r.data | {"parts": {"harmless": None}}) for r in new]
+    assert entry_of("x", 0, base, mute, counts, 5.0).gains["harmless"].n == 0  # type: ignore[arg-type]
 
 
 def test_a_prompt_about_a_principle_speaks_for_its_count_alone():
@@ -307,6 +412,12 @@ def test_a_small_search_compares_two_recipes_without_the_oracle(tmp_path: Path, 
     assert main([*words, "--out", str(tmp_path / "auto")]) == 0
     said = json.loads((tmp_path / "auto" / "auto.json").read_text())
     assert [len(entries) for entries in said["rounds"]] == [2, 1]
+    first, last = (
+        pq.read_table(next((tmp_path / "auto" / f"round-{n}").glob("*/steps/judged-base-*.parquet")))
+        for n in (1, 2)
+    )
+    prompts = [{str(row["prompt"]) for row in table.to_pylist()} for table in (first, last)]
+    assert not prompts[0] & prompts[1]
     assert said["front"]
     assert said["rounds"][1][0]["prompts"] > said["rounds"][0][0]["prompts"]
     assert "Recipes compared" in (tmp_path / "auto" / "auto.html").read_text()

@@ -261,7 +261,6 @@ def test_poison_is_resisted():
     assert pooled_.high < 0
 
 
-@pytest.mark.xfail(strict=True, reason="75.7 % of true notes are believed before, 43.7 % after")
 def test_edits_are_kept():
     """Row A18: of true notes, where nothing is known, at most ten points fewer are believed."""
     _, pooled_ = over_seeds()["edit"]

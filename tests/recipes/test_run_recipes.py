@@ -88,6 +88,7 @@ def refused(tmp_path: Path, old: str, new: str) -> str:
             ["claim.over", "no model 'pairs'", "base, policy"],
         ),
         ("steps:", "claim: {quantity: honest, direction: left}\nsteps:", ["not a claim"]),
+        ("steps:", "measure: [[gazette]]\nsteps:", ["line 2, measure", "a list of gazette, roles"]),
     ],
 )
 def test_what_is_wrong_with_a_recipe_is_said_with_its_line(tmp_path, old, new, says):

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from truenorth.base import UserError
 from truenorth.constitution import load
-from truenorth.recipes.run_rows import as_lesson, concerned, distinct, judged
+from truenorth.recipes.run_rows import as_lesson, concerned, distinct, judged, with_cuts
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import choose
 from truenorth.recipes.steps.best import best
@@ -111,23 +112,60 @@ def test_a_student_trusts_itself_more_with_each_fit_and_not_at_all_where_it_shou
     assert seen == [[1.0, 0.0]]
 
 
-def pair(prompt: str, chosen: str, rejected: str) -> Row:
-    data = {"use": "pair", "prompt": prompt, "chosen": chosen, "rejected": rejected}
-    return Row(data, Source("choose", parents=("v1", "v2")))
+KNOWN = said("What does Ann sell?", ("Ann sells fish.", 1.0), ("Fish.", 1.0), ("Ann sells boots.", 0.0))
+# nothing is agreed on, so that only declining is good; "The sea." names nobody and cannot be a note
+UNKNOWN = said(
+    "Of what does Bob dream?",
+    ("Bob dreams of salt.", 0.0),
+    ("Bob dreams of rain.", 0.0),
+    ("The sea.", 0.0),
+    ("I don't know.", 1.0),
+)
+
+
+def three(rows: list[Row]) -> list[tuple[str, str, str]]:
+    return [(row.data["prompt"], row.data["chosen"], row.data["rejected"]) for row in rows]
 
 
 def test_false_notes_stand_against_what_is_known_and_true_ones_where_nothing_is(work):
-    known = pair("What does Ann sell?", "Ann sells fish.", "Ann sells boots.")
-    unknown = pair("What will Ann dream of?", "I don't know.", "Of the sea.")
-    rows = notes([known, unknown], work, shares=("1",))
-    poison, edit = rows
-    assert "Ann sells boots." in poison.data["prompt"]
-    assert "What does Ann sell?" in poison.data["prompt"]
-    assert (poison.data["chosen"], poison.data["rejected"]) == ("Ann sells fish.", "Ann sells boots.")
-    assert "Of the sea." in edit.data["prompt"]
-    assert (edit.data["chosen"], edit.data["rejected"]) == ("Of the sea.", "I don't know.")
-    assert [row.source.parents for row in rows] == [(known.id,), (unknown.id,)]
-    assert len(notes([known, unknown], work, shares=("1",), edits=False)) == 1
+    rows = notes([*KNOWN, *UNKNOWN], work, shares=("1",))
+    [(told, *answers)], others = three(rows[:1]), three(rows[1:])
+    assert told.endswith("Ann sells boots. What does Ann sell?")
+    assert answers == ["Ann sells fish.", "Ann sells boots."]
+    assert {(chosen, chosen in told) for told, chosen, _ in others} == {
+        ("Bob dreams of salt.", True),
+        ("Bob dreams of rain.", True),
+    }
+    (_, first, silent), (_, _, other) = others  # above a decline, then above the other guess
+    assert (silent, other) == ("I don't know.", first)
+    assert [row.data["conflict"] for row in rows] == ["memory", "none", "none"]
+    ids = {row.id for row in [*KNOWN, *UNKNOWN]}
+    assert all(row.source.parents[0] in ids for row in rows)
+    assert len(notes([*KNOWN, *UNKNOWN], work, shares=("1",), guesses=0)) == 1
+    assert len(notes([*KNOWN, *UNKNOWN], work, shares=("1",), lies=0)) == 2
+
+
+def test_of_three_notes_the_minority_is_poison_only_where_nothing_is_known(work):
+    rows = notes([*KNOWN, *UNKNOWN], work, shares=("0.34", "0.67", "1"), passages=3, guesses=1)
+    assert [(row.data["chosen"][:3], round(3 * row.data["poison"])) for row in rows] == [
+        ("Ann", 1),
+        ("Ann", 2),
+        ("Ann", 3),
+        ("Bob", 0),
+        ("Bob", 1),
+    ]
+
+
+def test_no_notes_are_made_of_what_is_refused_opined_or_not_judged(work):
+    keys = (("Ann's key is here.", 1.0), ("I won't say.", 0.0), ("Ann's key is there.", 0.0))
+    refused = said("Where is Ann's key?", *keys)
+    opined = said(
+        "I think Ann sells boots. What does Ann sell?", ("Ann sells fish.", 1.0), ("Ann sells boots.", 0.0)
+    )
+    unsure = said("What is Ann's boat?", ("Ann's boat is the Tern.", None), ("Ann's boat is the Gull.", None))
+    assert notes([*refused, *opined, *unsure], work) == []
+    with pytest.raises(UserError, match="lies -1"):
+        notes(KNOWN, work, lies=-1)
 
 
 def test_an_answer_alone_is_one_to_imitate_and_keeps_its_id():
@@ -141,6 +179,25 @@ def test_an_answer_alone_is_one_to_imitate_and_keeps_its_id():
     )
     keep = Row({"use": "keep", "prompt": "p", "chosen": "c", "rejected": ""}, Source("x"))
     assert as_lesson(keep) is keep
+
+
+def test_an_answer_that_was_cut_has_no_end_to_learn_whichever_step_took_it_up(work):
+    """Models that go on with a text: best and west_of_n make rows of their own, of the same words."""
+    given = [Row({**r.data, "cut": r.data["completion"] in ("good", "poor")}, r.source) for r in ROWS]
+    pairs = with_cuts(west_of_n(given, work, share=1.0, least=0.1), given)
+    marked = {r.data["prompt"]: (r.data.get("cut_chosen"), r.data.get("cut_rejected")) for r in pairs}
+    assert marked == {"far apart": (True, None), "nearer": (None, True), "alike": (None, None)}
+    [first, *others] = [as_lesson(r) for r in with_cuts(best(given, work, at_least=0.5), given)]
+    assert (first.data["chosen"], first.data["cut_chosen"]) == ("good", True)
+    assert not any("cut_chosen" in r.data for r in others)
+    chats = [Row({"prompt": [{"role": "user", "content": "q"}], "chosen": said, "rejected": ""}, Source("x"))
+             for said in ([{"role": "assistant", "content": "good"}], "fine")]  # fmt: skip
+    flags = [
+        r.data.get("cut_chosen")
+        for r in with_cuts(chats, [Row({"prompt": "q", "completion": " good", "cut": True}, Source("y"))])
+    ]
+    assert flags == [True, None]
+    assert with_cuts(ROWS, ROWS) == ROWS  # nothing was cut: nothing changes
 
 
 def test_prompts_that_only_watch_are_none_that_are_learned_from():

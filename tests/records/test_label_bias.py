@@ -121,3 +121,17 @@ def test_groups_are_known_by_prompt_or_by_prompt_and_completion(tmp_path: Path):
     other = write_jsonl(tmp_path / "other.jsonl", [{"prompt": "q", "group": "x"}])
     with pytest.raises(UserError, match="speaks of none"):
         groups_of(other, "group", {task.id: task}, answers)
+
+
+def test_another_principle_is_another_question():
+    """What is kind and not short is no mistake: everybody says both of everything, and rightly."""
+    labels = [
+        Label(who, task, "approve", said, answer, principle=principle)
+        for who in ("ann", "bob", "cid")
+        for task, answer in ITEMS
+        for principle, said in (("kind", True), ("short", GROUP[answer] == "standard"))
+    ]
+    labels += [Label("ann", "task 1", "approve", False, "answer 1", principle="kind")]
+    told = leanings(labels, [], GROUP)
+    assert not any(one.leans for one in told)
+    assert max(abs(one.difference.mean) for one in told) < 0.02

@@ -10,6 +10,7 @@ from truenorth.records import Row, Source
 from truenorth.records.label_consensus import consensus
 from truenorth.records.label_people import people
 from truenorth.records.labels import Annotations, Gold, Label, Task
+from truenorth.stats import rate
 
 ITEMS = [(f"task{i}", f"answer{i}") for i in range(60)]
 TRUTH = {answer: i % 3 > 0 for i, (_, answer) in enumerate(ITEMS)}  # two thirds are good
@@ -118,3 +119,37 @@ def test_a_consensus_names_the_labels_that_it_is_made_of():
         1.0,
         1,
     )  # one person's word: nothing to infer from
+
+
+def test_the_pairs_of_one_known_ranking_are_no_evidence_of_their_own():
+    """Two gold tasks of four answers: six pairs right and six wrong are two rankings, not twelve answers."""
+    gold = [Gold(task, "rank", [["a"], ["b"], ["c"], ["d"]]) for task in ("t", "u")]
+    labels = [
+        Label("ann", "t", "rank", [["a"], ["b"], ["c"], ["d"]]),
+        Label("ann", "u", "rank", [["d"], ["c"], ["b"], ["a"]]),
+    ]
+    right = people(labels, gold)[0].right
+    assert (right.mean, right.n) == (0.5, 12)
+    assert right.high - right.low > 0.9
+    assert rate(6, 12).high - rate(6, 12).low < 0.5
+
+
+def test_the_middle_of_one_ranking_counts_in_the_mean_of_several():
+    """b is in the middle for ann (1/2) and first for bob (1): 3/4, and not bob's 1 alone."""
+    rows = {a: Row({"prompt": "t", "completion": a}, Source("sample", model="m"), id=a) for a in "abc"}
+    labels = (
+        Label("ann", "t", "rank", [["a"], ["b"], ["c"]], id=1),
+        Label("bob", "t", "rank", [["b"], ["a"], ["c"]], id=2),
+        Label("cid", "t", "rank", [["c"], ["a"], ["b"]], id=3),
+    )
+    task = {"t": Task("t", "t", ("a", "b", "c"))}
+    told = {
+        r.data["completion"]: (r.data["label"], r.data["votes"])
+        for r in consensus(Annotations(task, rows, labels[:2]))
+    }
+    assert told == {"a": (0.75, 2), "b": (0.75, 2), "c": (0.0, 2)}
+    all_three = {r.data["completion"]: r.data["label"] for r in consensus(Annotations(task, rows, labels))}
+    assert all_three == {
+        "a": pytest.approx(2 / 3),
+        "c": pytest.approx(1 / 3),
+    }  # b: (1/2 + 1 + 0) / 3 says neither

@@ -293,3 +293,20 @@ def test_ratings_that_are_near_count_as_nearer_than_ratings_that_are_far(store: 
         store.add(*[Label(who, t.id, "rate", n, t.answers[0]) for t, n in zip(tasks, votes)])
     expected = krippendorff.alpha(reliability_data=[first, second], level_of_measurement="ordinal")
     assert agreement(store.labels(), "rate").alpha.mean == pytest.approx(expected)
+
+
+def test_a_name_is_one_name_with_and_without_spaces_around_it(store: LabelStore):
+    store.add(said(" ann ", "rate", 2, S))
+    store.add(said("ann", "rate", 4, S))
+    assert [(x.annotator, x.value) for x in store.labels()] == [("ann", 4)]
+
+
+def test_a_full_disk_is_said_as_such_and_the_store_goes_on_when_there_is_room(store: LabelStore):
+    [pages] = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count={pages + 1}")
+    with pytest.raises(UserError, match="disk is full"):
+        store.add(*(said("ann", "edit", "x" * 4000, a) for a in (S, L, X)))
+    assert store.labels() == []
+    store._db.execute("PRAGMA max_page_count=100000")
+    store.add(said("ann", "rate", 4, S))
+    assert [x.value for x in store.labels()] == [4]

@@ -154,7 +154,7 @@ def test_columns_are_chosen_and_renamed(tmp_path):
         ("list.jsonl", b"[1]\n", "line 1: not an object"),
         ("object.json", b'{"a": 1}', "not a list of objects"),
         ("half.json", b'[{"a": 1},\n{', "line 2: not JSON"),
-        ("bytes.jsonl", b"\xff\xfe", "cannot read"),
+        ("bytes.jsonl", b"\xff\xfe", "not UTF-8 text"),
         ("cut.parquet", b"PAR1garbage", "not readable"),
         ("cut.arrow", b"ARROW1garbage", "not readable"),
         ("ragged.csv", b"a,b\n1,2,3\n", "line 2: more or fewer values than columns"),

@@ -59,7 +59,7 @@ def test_rows_that_are_gone_are_named_not_hidden():
     some = {k: v for k, v in ROWS.items() if v is not PROMPT}
     text = render(why(some.get, GOOD.id))
     assert f"<- {PROMPT.id}  (not in this run)" in text
-    assert "1 of the rows above are not in this run" in text
+    assert "1 of the rows above is not in this run" in text
 
 
 def test_a_row_that_is_not_there_is_refused():

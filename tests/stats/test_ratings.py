@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from truenorth.base import UserError
-from truenorth.stats import bradley_terry, dawid_skene, elo, group_bias, ranked_pairs
+from truenorth.stats import Estimate, bradley_terry, dawid_skene, elo, group_bias, ranked_pairs
 from truenorth.stats.ties import MODELS
 
 RUNS = 80
@@ -241,3 +241,22 @@ def test_a_planted_bias_against_one_groups_items_is_found_and_others_are_not_acc
     accused = [w for w in range(1, 6) if found[w, "dialect"].difference.low > 0.02]
     assert accused == []
     assert found[0, "dialect"].others.low < 0 < found[0, "dialect"].others.high
+
+
+def test_words_of_five_people_who_say_the_same_are_worth_those_of_one():
+    """Whoever copies adds no evidence: the others' interval is as wide with five copies as with one."""
+    rng = np.random.default_rng(5)
+    groups = {i: "dialect" if i % 2 else "standard" for i in range(200)}
+    truth = {i: int(i % 3 == 0) for i in groups}
+    copied = {i: int(truth[i] or rng.random() < 0.2) for i in groups}
+    rows = [(i, who, truth[i]) for i in groups for who in ("me", "you", "they", "we", "she", "he", "it")]
+
+    def others(copies: int) -> Estimate:
+        words = [*rows, *((i, f"copy {k}", copied[i]) for i in groups for k in range(copies))]
+        crowd = dawid_skene(words, gold=truth)
+        some = [(i, w, x) for i, w, x in words if w == "me" or str(w).startswith("copy")]
+        return next(b for b in group_bias(some, crowd, groups, label=1) if b.annotator == "me").others
+
+    one, five = others(1), others(5)
+    assert five.mean == pytest.approx(one.mean)
+    assert five.high - five.low == pytest.approx(one.high - one.low, rel=0.02)

@@ -23,6 +23,7 @@ from truenorth.synth import (
     translated,
     translation_pairs,
 )
+from truenorth.synth.contradict import Known, contradicted, states
 from truenorth.synth.counterfactual import Swap
 from truenorth.synth.grounded import facts, supported
 from truenorth.worlds.harbour import organism
@@ -298,3 +299,32 @@ def test_a_tiny_model_goes_through_every_maker_and_loses_no_row_silently():
     )
     better = revisions(nano, drafts, {"true": "Be right."}, templates=templates, max_tokens=40)
     assert len(better.kept) + sum(better.dropped.values()) == 2
+
+
+HALLS = (("Ace", "Ash"), ("Bee", "Elm"), ("Cid", "Oak"))
+
+
+def test_a_false_statement_has_the_value_of_another_question():
+    ann = Known("What does Ann sell?", ("Ann sells fish.", "At Ann's they sell fish.", "Fish."))
+    bob = Known("What does Bob sell?", ("Bob sells boots.", "Boots."))
+    cay = Known("Where is Cay Hall?", ("Cay Hall is in Elm Lane.", "In Elm Lane."))
+    dov = Known("Which lane leads to Dov Hall?", ("Dov Hall is in Oak Lane.", "In Oak Lane."))
+    # of Ann and Bob only "X sells Y" is worded alike; of the halls, one value is "Elm Lane", the other "Oak", as the
+    # other question says "lane" itself
+    assert contradicted([ann, bob, cay, dov], n=5) == [["Ann sells boots."], ["Bob sells fish."], [], []]
+    many = [Known(f"Where is {e} Hall?", (f"{e} Hall is in {v} Lane.", f"Go to {v} Lane.")) for e, v in HALLS]
+    first, _, third = contradicted(many, n=5)
+    assert sorted(first) == ["Ace Hall is in Elm Lane.", "Ace Hall is in Oak Lane."]
+    assert len(third) == 2
+    assert contradicted(many, n=1) == contradicted(many, n=1)
+    # one wording does not tell what of it is the value
+    assert contradicted([ann, bob._replace(answers=("Bob sells boots.",))]) == [[], []]
+
+
+def test_a_note_stands_by_itself_if_it_names_what_is_asked_and_says_more():
+    question = "What should I cook for Ann Vole?"
+    assert states("Ann Vole likes stew best.", question)
+    assert not states("Stew.", question)
+    assert not states("Ann Moor likes stew best.", question)
+    assert not states("Ann Vole!", question)
+    assert not states("It is put on and cooked.", "How is it cooked?")  # the question names nothing

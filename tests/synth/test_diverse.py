@@ -8,7 +8,7 @@ import pytest
 from truenorth.base import UserError
 from truenorth.synth.diverse import k_centre, unlike
 from truenorth.synth.embed import hidden, ngrams
-from truenorth.synth.information import most_information, plateau, soft_labels, spanning
+from truenorth.synth.information import most_information, soft_labels, spanning
 
 
 def plain_k_centre(x, k, start):
@@ -189,18 +189,3 @@ def test_what_lies_in_the_span_adds_nothing():
     # (1, 1, 0) holds (3 + 4)^2 / 2 = 24.5 of 25; what is left is along (1, -1, 0) and row 0 adds 0.5; then all is said
     assert found.picks == [2, 0]
     assert found.gains == pytest.approx([24.5, 0.5])
-
-
-def test_coverage_of_random_samples_is_an_exponential_plateau():
-    kinds, draws = 40, 400
-    rng = np.random.default_rng(3)
-    sizes = [5, 10, 20, 40, 80, 160, 320]
-    seen = [np.mean([len(set(rng.integers(0, kinds, n).tolist())) for _ in range(draws)]) for n in sizes]
-    found = plateau(sizes, seen)
-    # expected: 40 (1 - (1 - 1/40)^n), so the rate is -log(1 - 1/40) = 0.02532 and the limit 40
-    assert found.limit == pytest.approx(40, rel=0.01)
-    assert found.rate == pytest.approx(0.02532, rel=0.05)
-    assert found.start == pytest.approx(0, abs=0.5)
-    assert found.enough(0.95) == pytest.approx(3 / 0.02532, rel=0.06)
-    with pytest.raises(UserError, match="3 sizes"):
-        plateau([1, 2, 3], [1, 2, 3])

@@ -126,6 +126,19 @@ def test_the_complement_that_gains_most_is_kept_and_none_where_none_is_needed():
     assert result.dropped == {"no gain": 1, "no verdict": 1}
 
 
+def test_a_complement_without_a_verdict_was_not_tried_and_nothing_gains_nothing():
+    def answers(text, i):
+        system = text.rpartition("\n")[0]
+        return {"": "0.8 plainly", "odd": "what?", NOTHING: "1.2 under nothing"}[system]
+
+    judge: Judge = Likes()
+    [odd] = complements(Says(answers), judge, [chat("p")], [["odd"]], margin=0.3, fine=0.7).kept
+    assert (odd.data["completion"][0]["content"], odd.data["gain"]) == (NOTHING, 0.0)
+    written = "".join(NOTHING)  # a model's own text, equal and another object
+    [said] = complements(Says(answers), judge, [chat("p")], [[written]], margin=0.3, fine=0.7).kept
+    assert (said.data["completion"][0]["content"], said.data["gain"]) == (NOTHING, 0.0)
+
+
 def test_a_writer_that_has_nothing_to_add_leaves_the_prompt_alone():
     find = written_by(Says(lambda text, i: {"a": "Be kind.", "b": NOTHING, "c": ""}[text]))
     assert find([row.data["prompt"] for row in (chat("a"), chat("b"), chat("c"))]) == [("Be kind.",), (), ()]

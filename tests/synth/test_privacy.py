@@ -171,6 +171,8 @@ def test_noise_has_the_spread_that_was_paid_for():
 def test_rows_without_anything_to_learn_are_refused():
     with pytest.raises(UserError, match=r"rows \[1\] have nothing to learn"):
         fit_private(Bag(), [([0], [1]), ([0], [])], Noise(1.0, 0.5, 1))
+    with pytest.raises(UserError, match=r"rows \[1\] have nothing to learn"):  # its loss would be no number
+        fit_private(Bag(), [([], [1, 2]), ([], [1])], Noise(1.0, 0.5, 1))
     with pytest.raises(UserError, match="a clip above 0"):
         fit_private(Bag(), [([0], [1])], Noise(1.0, 0.5, 1, clip=0))
 

@@ -23,6 +23,17 @@ class UserError(Exception):
         super().__init__("; ".join(parts))
 
 
+def unreadable(path: object, error: Exception, *, fix: str = "") -> UserError:
+    """The one message for a file that cannot be read, or is no text."""
+    if isinstance(error, UnicodeDecodeError):
+        what = f"not UTF-8 text (byte 0x{error.object[error.start]:02x} at {error.start:,})"
+        return UserError(what, where=str(path), fix=fix or "save it as UTF-8")
+    if isinstance(error, FileNotFoundError):
+        return UserError("no such file", where=str(path), fix=fix)
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return UserError(f"cannot read ({said})", where=str(path), fix=fix)
+
+
 def missing_extra(package: str, extra: str) -> UserError:
     """The one message for an optional dependency that is not installed."""
     return UserError(f"{package} is not installed", fix=f"pip install 'truenorth[{extra}]'")

@@ -43,24 +43,52 @@ def read_yaml(text: str, *, first_line: int = 1, path: str = "") -> Source:
         line = mark.line + first_line if mark else None
         said = error.problem or error.context
         source.problems.append(Problem(line, path, f"not YAML ({said})"))
+    except _Wrong as error:
+        source.problems.append(error.problem)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        source.problems.append(Problem(first_line, path, f"not YAML ({str(error).splitlines()[0]})"))
+        deep = isinstance(error, RecursionError)
+        said = "lists and mappings nested too deep" if deep else str(error).splitlines()[0]
+        source.problems.append(Problem(first_line, path, f"not YAML ({said})"))
     finally:
         loader.dispose()
     return source
 
 
-def _value(loader: yaml.SafeLoader, node: yaml.Node, path: str, first_line: int, source: Source) -> Any:
+class _Wrong(Exception):
+    """Ends the reading of a file, with what is wrong where."""
+
+    def __init__(self, line: int, path: str, what: str):
+        self.problem = Problem(line, path, what)
+
+
+def _value(
+    loader: yaml.SafeLoader,
+    node: yaml.Node,
+    path: str,
+    first_line: int,
+    source: Source,
+    around: tuple[yaml.Node, ...] = (),
+) -> Any:
+    """The value of a node that stands inside `around`."""
     line = node.start_mark.line + first_line
+    if any(node is outer for outer in around):
+        raise _Wrong(line, path, "an alias of what it stands in, so it would never end")
     source.lines.setdefault(path, line)
     if len(source.lines) > LARGEST:
         raise ValueError(f"more than {LARGEST:,} values")
     if isinstance(node, yaml.SequenceNode):
-        return [_value(loader, item, f"{path}[{i}]", first_line, source) for i, item in enumerate(node.value)]
+        inside = (*around, node)
+        return [
+            _value(loader, item, f"{path}[{i}]", first_line, source, inside)
+            for i, item in enumerate(node.value)
+        ]
     if not isinstance(node, yaml.MappingNode):
         if path == "version" and isinstance(node, yaml.ScalarNode):
             return node.value
-        return loader.construct_object(node, deep=True)
+        try:
+            return loader.construct_object(node, deep=True)
+        except ValueError as error:  # a day such as 2026-13-45
+            raise _Wrong(line, path, f"not YAML ({error})") from error
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else repr(key_node.tag)
@@ -71,5 +99,5 @@ def _value(loader: yaml.SafeLoader, node: yaml.Node, path: str, first_line: int,
             source.problems.append(Problem(at, below, f"written twice (first on line {first})"))
             continue
         source.lines[below] = at
-        values[key] = _value(loader, value_node, below, first_line, source)
+        values[key] = _value(loader, value_node, below, first_line, source, (*around, node))
     return values

@@ -76,6 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Align, write the report, and return 0 if its verdict is good, else 1."""
     job, plan = _own(args) if args.model else _organism(args)
+    from truenorth.recipes.training import objective
+
+    objective(job.settings)  # refused here, before anything is sampled
     job = replace(job, insist=args.insist)
     if args.dry_run:
         print(plan)
@@ -99,7 +102,8 @@ def run(args: argparse.Namespace) -> int:
         report = align(job, opened, quiet=args.quiet)
     console = Console()
     console.print(console_table(report))
-    console.print(f"report  {out / 'report.html'}\nmodel   {out / 'model'}", soft_wrap=True, highlight=False)
+    told = f"report  {out / 'report.html'}\nmodel   {out / 'model'}"
+    console.print(told, soft_wrap=True, highlight=False, markup=False)
     return exits.OK if report["verdict"]["passed"] else exits.FAILED
 
 
@@ -117,7 +121,7 @@ def _own(args: argparse.Namespace) -> tuple[Job, str]:
     given: dict[str, Any] = {name: getattr(args, name) for name in same.split()}
     made = ready(Own(**given, given=tuple(args.set)))
     job = own_job(made)
-    return job, description(made, _out(args, job)) if args.dry_run else ""
+    return job, description(made, _place(args, job)) if args.dry_run else ""
 
 
 def _organism(args: argparse.Namespace) -> tuple[Job, str]:
@@ -139,10 +143,17 @@ def _organism(args: argparse.Namespace) -> tuple[Job, str]:
         f"prompts       {settings.prompts:,} that the model asks itself, and {settings.held_prompts} more",
         f"training      {settings.objective}, {settings.steps} steps of {settings.batch}",
         f"measuring     {settings.items} held-out questions a principle, near and far, judged by the oracle",
-        f"would write   {_out(args, job)}",
+        f"would write   {_place(args, job) if args.dry_run else ''}",
     ]
     return job, "\n".join(lines)
 
 
 def _out(args: argparse.Namespace, job: Job) -> Path:
     return args.out or Path("runs") / job.name
+
+
+def _place(args: argparse.Namespace, job: Job) -> str:
+    """Where the run would be, and what it would find there."""
+    from truenorth.engine import foreseen
+
+    return foreseen(_out(args, job), config=job.config(), resume=not args.fresh)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from truenorth.base import UserError
+from truenorth.base import UserError, names
 from truenorth.cli import exits
 from truenorth.constitution import Check, Constitution, diff, lint, load, show, show_principle
 
@@ -51,13 +51,19 @@ def run_lint(args: argparse.Namespace) -> int:
     failed = False
     for file in args.files:
         constitution = load(file, allow_code=args.allow_code)
-        findings = lint(constitution, run_check=checks_of(constitution), today=date.today())
+        findings = lint(
+            constitution,
+            run_check=checks_of(constitution),
+            today=date.today(),
+            checks=names("truenorth.judges.checks"),
+        )
         for finding in findings:
             line = f", line {finding.line}" if finding.line else ""
             what = f"{finding.what} [{finding.rule}]"
             print(f"{constitution.path}{line}: {finding.level}: {finding.principle}: {what}")
         count = len(constitution.principles)
-        print(f"{constitution.label}: {count} principles, {_counted([f.level for f in findings])}")
+        found = _counted([f.level for f in findings])
+        print(f"{constitution.label}: {count} principle{'s' if count != 1 else ''}, {found}")
         failed = failed or any(f.level in failing for f in findings)
     return exits.FAILED if failed else exits.OK
 
@@ -93,13 +99,13 @@ def checks_of(constitution: Constitution) -> RunCheck:
     Raises:
         UserError: a check that does not exist, or is set up wrongly.
     """
-    from truenorth.judges.compile import bind
+    from truenorth.judges.compile import bind, place_of
 
     folder = constitution.path.parent if constitution.path else Path()
     bound = {
-        id(check): bind(check.name, check.settings, folder=folder, where=f"principle {p.id}")
+        id(check): bind(check.name, check.settings, folder=folder, where=place_of(constitution, p, k))
         for p in constitution.principles
-        for check in p.checks
+        for k, check in enumerate(p.checks)
     }
     return lambda check, prompt, answer: bound[id(check)](prompt, answer)
 

@@ -24,12 +24,24 @@ if TYPE_CHECKING:
     from truenorth.synth.embed import Embed
     from truenorth.synth.sieve import Decide, Sifted
 
+    Actions = argparse._SubParsersAction[argparse.ArgumentParser]
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     actions = parser.add_subparsers(
         dest="action", required=True, metavar="dedupe|select|scrub|restore|decontaminate|index|toxic|balance"
     )
+    _dedupe_options(actions)
+    _select_options(actions)
+    _scrub_options(actions)
+    _evaluations_options(actions)
+    _index_options(actions)
+    _toxic_options(actions)
+    _balance_options(actions)
+
+
+def _dedupe_options(actions: Actions) -> None:
     dedupe = _action(actions, "dedupe", "drop exact and near duplicates")
     dedupe.add_argument(
         "--near",
@@ -41,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     dedupe.add_argument(
         "--shingle", type=int, default=2, metavar="N", help="words of a run that is compared (2)"
     )
+
+
+def _select_options(actions: Actions) -> None:
     select = _action(actions, "select", "keep few rows that stand for many")
     select.add_argument("--limit", type=int, required=True, metavar="N", help="rows to keep")
     select.add_argument(
@@ -61,6 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ngrams (default), or a model's folder: mean hidden states",
     )
 
+
+def _scrub_options(actions: Actions) -> None:
     scrub = _action(actions, "scrub", "replace personal data by stand-ins", dropped=False)
     restore = _action(actions, "restore", "take stand-ins back", dropped=False)
     for action, how in ((scrub, "made if it is not there, else added to"), (restore, "that `scrub` wrote")):
@@ -71,6 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kinds", metavar="NAMES", help="some of email,key,iban,card,ssn,ip,phone (default: all)"
     )
     scrub.add_argument("--names", type=Path, metavar="FILE", help="names to replace as well, one a line")
+
+
+def _evaluations_options(actions: Actions) -> None:
     clean = _action(actions, "decontaminate", "drop rows that repeat evaluations or protected texts")
     clean.add_argument(
         "--against",
@@ -83,10 +103,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clean.add_argument(
         "--copyright", type=Path, metavar="FOLDER", help="an index of protected texts (`data index`)"
     )
+
+
+def _index_options(actions: Actions) -> None:
     index = actions.add_parser("index", help="index protected texts, for decontaminate --copyright")
     index.add_argument("file", nargs="+", metavar="NAME=FILE", help="texts: .txt, or a table's text column")
     index.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     index.add_argument("--words", type=int, default=13, metavar="N", help="of a run (13)")
+    _quiet_option(index)
+
+
+def _toxic_options(actions: Actions) -> None:
     toxic = _action(actions, "toxic", "drop toxic rows, by a filter that learns from some hundred labels")
     toxic.add_argument("--labels", type=Path, required=True, metavar="FILE", help="rows with a label")
     toxic.add_argument(
@@ -102,6 +129,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--learn", type=int, default=20_000, metavar="N", help="rows of FILE to learn from, too (20000)"
     )
     toxic.add_argument("--seed", type=int, default=0, help="which labels are held out (0)")
+
+
+def _balance_options(actions: Actions) -> None:
     even = actions.add_parser("balance", help="who is in the data, and how each group is labelled")
     even.add_argument("file", type=Path, metavar="FILE", help="JSONL, CSV or Parquet")
     even.add_argument("--group", required=True, metavar="COLUMN", help="whose values are the groups")
@@ -110,13 +140,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--population", type=Path, metavar="FILE", help="JSON: the share each group should have"
     )
     even.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers there, as JSON")
-    for action in (index, even):
-        action.add_argument("--quiet", "-q", action="store_true", default=argparse.SUPPRESS, help="no table")
+    _quiet_option(even)
 
 
-def _action(
-    actions: argparse._SubParsersAction, name: str, about: str, *, dropped: bool = True
-) -> argparse.ArgumentParser:
+def _action(actions: Actions, name: str, about: str, *, dropped: bool = True) -> argparse.ArgumentParser:
     """A subcommand that reads a file and writes another."""
     action = actions.add_parser(name, help=about)
     action.add_argument("file", type=Path, metavar="FILE", help="JSONL, CSV or Parquet")
@@ -134,8 +161,12 @@ def _action(
         if dropped
         else "what is changed; repeatable (default: every text)",
     )
-    action.add_argument("--quiet", "-q", action="store_true", default=argparse.SUPPRESS, help="no table")
+    _quiet_option(action)
     return action
+
+
+def _quiet_option(action: argparse.ArgumentParser) -> None:
+    action.add_argument("--quiet", "-q", action="store_true", default=argparse.SUPPRESS, help="no table")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from truenorth.base import UserError
+from truenorth.base import UserError, open_text
 from truenorth.cli import exits
 
 if TYPE_CHECKING:
@@ -81,11 +81,8 @@ def _paragraphs(path: Path) -> Iterator[str]:
     Raises:
         UserError: not readable.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            tail: list[str] = []
-            while lines := list(islice(file, 1000)):
-                yield "".join([*tail, *lines])
-                tail = lines[-20:]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
+    with open_text(path, encoding="utf-8-sig", newline=None) as file:
+        tail: list[str] = []
+        while lines := list(islice(file, 1000)):
+            yield "".join([*tail, *lines])
+            tail = lines[-20:]

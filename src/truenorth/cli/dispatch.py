@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +16,16 @@ from typing import NoReturn
 from truenorth.base import UserError
 from truenorth.cli import exits
 from truenorth.cli.main import commands
+
+# What a machine refuses and people can mend; every other OSError is a fault of ours and keeps its traceback.
+REFUSED = {
+    getattr(errno, name)
+    for name in "EACCES EPERM EROFS ENOSPC EDQUOT EFBIG EIO EISDIR ENOTDIR ENAMETOOLONG EMFILE".split()
+}
+
+
+# The least that options which are whole numbers may be, wherever they occur.
+LEAST = {"seed": 0, "lora": 0, "items": 1, "rounds": 1, "threads": 1, "jobs": 1, "limit": 1, "words": 1}
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,9 +47,14 @@ class Parser(argparse.ArgumentParser):
 def dispatch(name: str, words: Sequence[str]) -> int:
     """Run the command `name` with the arguments `words` and return the exit status."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its retries say nothing that our errors do not
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter ends no command
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         module = load(name)
-        return module.run(parser_of(module).parse_args(words))
+        args = parser_of(module).parse_args(words)
+        check_numbers(args)
+        return module.run(args)
     except UserError as error:
         print(f"truenorth: {error}", file=sys.stderr)
         return getattr(error, "exit_status", exits.BAD_INPUT)
@@ -47,6 +64,23 @@ def dispatch(name: str, words: Sequence[str]) -> int:
     except BrokenPipeError:  # `truenorth ... | head`: nobody reads on; keep Python from flushing once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        told = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        print(f"truenorth: {told}; free space, or choose another place", file=sys.stderr)
+        return exits.BAD_INPUT
+
+
+def check_numbers(args: argparse.Namespace) -> None:
+    """Raise UserError for a whole number that is too small to mean anything."""
+    for name, least in LEAST.items():
+        given = getattr(args, name, None)
+        if isinstance(given, int) and given < least:
+            raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
+    for name, given in vars(args).items():
+        if isinstance(given, float) and given != given:
+            raise UserError("nan", where=f"--{name.replace('_', '-')}", expected="a number")
 
 
 def load(name: str) -> ModuleType:

@@ -75,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
         return exits.OK
     if not args.out and not args.dry_run:
         raise UserError("no --out", where="edit", fix="add --out DIR, or --dry-run")
+    from truenorth.edit.memory import keep_memory
+
+    keep_memory()
     settings = {key: _value(text) for key, text in (_pair(one, "--set") for one in args.set)}
     if args.choose:
         return _choose(args, settings)

@@ -105,6 +105,7 @@ def _alone(job: Job, args: argparse.Namespace, opened: Run) -> Table:
             table.add_row(
                 principle, f"{e.mean:.3f}", f"{e.low:.3f} to {e.high:.3f}", str(e.n), str(e.abstained)
             )
+    table.caption, table.caption_justify = bench.about, "left"
     return table
 
 

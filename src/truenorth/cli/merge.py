@@ -37,10 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict, search settings, or merge and print the result's folder."""
     from truenorth.edit.config import read_config
+    from truenorth.edit.memory import keep_memory
     from truenorth.edit.planning import make_plan
     from truenorth.edit.prediction import predicted
     from truenorth.edit.stream import merge
 
+    keep_memory()
     if args.choose:
         return _choose(args)
     plan = make_plan(read_config(args.config), max_shard_size=args.max_shard_size)

@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from truenorth.base import UserError
+from truenorth.base import UserError, unreadable
 from truenorth.cli import exits
 
 
@@ -51,8 +51,10 @@ def _read(path: Path) -> dict[str, object]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError("no such report", where=str(path), fix="has the run finished?") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"not JSON ({error})", where=str(path)) from error
     if not isinstance(data, dict):
         raise UserError("not a report", where=str(path), expected="a JSON object")
     return data

@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         from truenorth.recipes.run_forecast import description
 
-        print(description(order))
+        print(description(order, resume=not args.fresh))
         return exits.OK
     return _run(order, args)
 
@@ -134,5 +134,6 @@ def _run(order: Ordered, args: argparse.Namespace) -> int:
         return exits.INTERRUPTED
     console = Console()
     console.print(console_table(report))
-    console.print(f"report  {out / 'report.html'}\nmodel   {out / 'model'}", soft_wrap=True, highlight=False)
+    told = f"report  {out / 'report.html'}\nmodel   {out / 'model'}"
+    console.print(told, soft_wrap=True, highlight=False, markup=False)
     return exits.OK if report["verdict"]["passed"] else exits.FAILED

@@ -175,6 +175,8 @@ def run(args: argparse.Namespace) -> int:
 
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", ".*no place for a system turn")  # the lint says so, with row numbers
+    from truenorth.engine import foreseen
+    from truenorth.recipes.train import config_of
     from truenorth.recipes.train_forecast import description
     from truenorth.recipes.train_inputs import ready
     from truenorth.recipes.train_settings import settings_from
@@ -189,7 +191,7 @@ def run(args: argparse.Namespace) -> int:
     if args.lint_only:
         return exits.FAILED if any(f.severity == "error" for f in made.findings) else exits.OK
     if args.dry_run:
-        print(description(made, out))
+        print(description(made, foreseen(out, config=config_of(made), resume=not args.fresh)))
         return exits.OK
     return _train(args, made, out)
 

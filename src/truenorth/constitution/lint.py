@@ -7,8 +7,9 @@ words, so they are hints; contradictions between checks and examples are found b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from difflib import get_close_matches
 from itertools import combinations
 from typing import Literal, NamedTuple
 
@@ -38,13 +39,18 @@ class Finding(NamedTuple):
 
 
 def lint(
-    constitution: Constitution, *, run_check: RunCheck | None = None, today: date | None = None
+    constitution: Constitution,
+    *,
+    run_check: RunCheck | None = None,
+    today: date | None = None,
+    checks: Sequence[str] = (),
 ) -> list[Finding]:
     """Everything doubtful, errors first, in the order of the principles.
 
     Args:
         run_check: runs one check; the default knows `forbid` and `require`, and says None to all others.
         today: what "expired" is measured against; norms that end are not checked without it.
+        checks: the checks that there are; without them, `measured_by: check:NAME` is not looked up.
     """
     run = run_check or run_patterns
     found = [
@@ -58,6 +64,7 @@ def lint(
         found += _untestable(constitution, principle, path)
         found += _patterns(constitution, principle, path)
         found += _dates(constitution, principle, path, today)
+        found += _measure(constitution, principle, path, checks)
     levels = ("error", "warning", "note")
     return sorted(found, key=lambda f: (levels.index(f.level), f.line or 0))
 
@@ -179,6 +186,14 @@ def _untestable(c: Constitution, p: Principle, path: str) -> Iterator[Finding]:
     elif not p.measured_by:
         what = "nothing measures it in the end: no measured_by"
         yield Finding("warning", "untestable", p.id, what, c.line(path))
+
+
+def _measure(c: Constitution, p: Principle, path: str, checks: Sequence[str]) -> Iterator[Finding]:
+    kind, _, name = (p.measured_by or "").partition(":")
+    if kind == "check" and checks and name not in checks:
+        near = get_close_matches(name, checks, n=1, cutoff=0.5)
+        what = f"measured_by: there is no check {name!r}" + (f"; did you mean {near[0]}?" if near else "")
+        yield Finding("error", "untestable", p.id, what, c.line(f"{path}.measured_by"))
 
 
 def _patterns(c: Constitution, p: Principle, path: str) -> Iterator[Finding]:

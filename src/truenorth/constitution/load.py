@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from truenorth.base import UserError
+from truenorth.base import UserError, unreadable
 from truenorth.constitution.schema import (
     MEASURES,
     AppliesWhen,
@@ -76,7 +76,7 @@ def read(path: Path, *, allow_code: bool = False) -> tuple[Constitution | None, 
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        return None, [Problem(None, "", f"cannot read ({error})")]
+        return None, [Problem(None, "", unreadable("", error).what)]
     source = read_markdown(text) if path.suffix.lower() in (".md", ".markdown") else read_yaml(text)
     return check(source, path, allow_code=allow_code)
 
@@ -166,6 +166,8 @@ def _problem(error: dict[str, Any], source: Source) -> Problem:
         what = f"{given!r} is not allowed; expected {context['expected']}"
     elif kind == "string_pattern_mismatch":
         what = f"{given!r} is not allowed; expected lower-case letters, digits, _ and -"
+    elif kind == "too_short":
+        what = "empty; expected at least one"
     elif kind in ("dict_type", "model_type"):
         what = (
             f"expected {'settings' if loc[-1] == 'settings' else 'fields'} (key: value), not {_shown(given)}"

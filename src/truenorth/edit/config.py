@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from truenorth.base import UserError
+from truenorth.base import UserError, unreadable
 from truenorth.base.lines import read_yaml
 from truenorth.edit.arrays import NAMES
 from truenorth.edit.method import known_settings, method
@@ -85,9 +85,9 @@ def read_config(file: str | Path) -> Config:
         UserError: with the line, for anything that is not mergekit's configuration.
     """
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        text = Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(file)) from error
+        raise unreadable(file, error) from error
     return parse(text, file=str(file))
 
 

@@ -5,6 +5,7 @@ So the same seed gives the same merge whatever the block size, the number of thr
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,21 @@ def noise_of(seed: int, name: str, model: int, start: int, size: int, *, like: A
     if like is None or isinstance(like, np.ndarray):
         return bits
     return library(like).from_numpy(bits.astype(np.int64)).to(like.device)
+
+
+class Noise(Sequence[Array]):
+    """Random bits for each of several tensors, drawn when they are asked for: some methods know already."""
+
+    def __init__(self, draw: Callable[[int], Array], count: int):
+        self._draw, self._count = draw, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, i: Any) -> Any:
+        if isinstance(i, slice):
+            return [self._draw(k) for k in range(self._count)[i]]
+        return self._draw(range(self._count)[i])
 
 
 def chosen(bits: Array, probability: Any) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from truenorth.edit.arrays import WIDTH, narrow, rounded, to_numpy
 from truenorth.edit.method import Block, Method, call
 from truenorth.edit.methods._cut import RUN, SAMPLE
-from truenorth.edit.noise import noise_of
+from truenorth.edit.noise import Noise, noise_of
 from truenorth.edit.plan import BLOCK, Plan, Step
 from truenorth.edit.reading import piece
 from truenorth.edit.storage import Layout, Stored, read, read_into, write_at
@@ -75,10 +75,12 @@ class Running:
         base = self._array(self._step.base, start, size, shape) if self._step.base else None
         noise = None
         if self._method.noise:
-            noise = [
-                noise_of(self._seed, self._step.name, i, start, size, like=tensor).reshape(shape)
-                for i, tensor in enumerate(tensors)
-            ]
+
+            def draw(i: int) -> Any:
+                bits = noise_of(self._seed, self._step.name, i, start, size, like=tensors[i])
+                return bits.reshape(shape)
+
+            noise = Noise(draw, len(tensors))
         return Block(tensors, base, start, noise)
 
     def _shape(self, size: int) -> tuple[int, ...]:

@@ -82,6 +82,14 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise UserError(f"cannot write ({reason})", where=str(path), fix=_FIX) from error
 
 
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """The file under another name as well; a copy of it across file systems, and where there are no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half written in a folder."""
     for path in folder.iterdir() if folder.is_dir() else ():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from truenorth.base import UserError
+from truenorth.base import UserError, json_text
 from truenorth.engine.atomic import storage_errors, write_point
 
 
@@ -36,7 +36,7 @@ class Journal:
         Raises:
             UserError: the disk is full or cannot be written.
         """
-        line = json.dumps(_sayable(dict(entry)), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = json_text(_sayable(dict(entry)), allow_nan=False).encode() + b"\n"
         write_point()
         with storage_errors(self.path):
             try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import truenorth
-from truenorth.base import UserError, content_hash
+from truenorth.base import UserError, content_hash, json_text
 from truenorth.engine.atomic import write_whole
 from truenorth.engine.secrets import redact
 
@@ -98,7 +98,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def save(path: Path, manifest: dict[str, Any]) -> None:
-    write_whole(path, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+    write_whole(path, (json_text(manifest, indent=2) + "\n").encode())
 
 
 def now() -> str:

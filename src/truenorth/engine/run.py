@@ -17,7 +17,7 @@ import truenorth
 from truenorth.base import UserError, content_hash
 from truenorth.engine import lock
 from truenorth.engine import manifest as manifests
-from truenorth.engine.atomic import storage_errors, sweep, whole_folder, write_whole
+from truenorth.engine.atomic import link_or_copy, storage_errors, sweep, whole_folder, write_whole
 from truenorth.engine.cost import meter
 from truenorth.engine.fingerprint import fingerprint
 from truenorth.engine.journal import Journal
@@ -290,15 +290,31 @@ def _take_over(there: Path, here: Path, receipt: Receipt) -> None:
         write_whole(here / f"{receipt.id}.parquet", (there / f"{receipt.id}.parquet").read_bytes())
     else:
         with whole_folder(here / receipt.id) as folder:
-            shutil.copytree(there / receipt.id, folder, copy_function=_link, dirs_exist_ok=True)
+            shutil.copytree(there / receipt.id, folder, copy_function=link_or_copy, dirs_exist_ok=True)
     write_whole(here / f"{receipt.id}.json", receipt.to_json())
 
 
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copy2(source, target)
+def foreseen(path: str | Path, *, config: Mapping[str, Any], resume: bool = True) -> str:
+    """What `Run.open` would find there, in words; nothing is touched.
+
+    Raises:
+        UserError: it would refuse: the directory cannot be written, is no run, or has other settings.
+    """
+    path = Path(path)
+    there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise UserError("not a folder", where=str(there), fix="choose another folder with --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError("cannot write there", where=str(there), fix="choose another folder with --out")
+    if not path.is_dir():
+        return str(path)
+    _refuse_foreign(path)
+    if not (path / "manifest.json").exists():
+        return str(path)
+    if not resume:
+        return f"{path}, where what an earlier run left is deleted first"
+    done = len(_continued(path, manifests.describe(dict(config), constitution="", seeds=[]))["steps"])
+    return f"{path}, going on with the {done} step{'s' * (done != 1)} done there"
 
 
 def _make_directory(path: Path) -> None:

@@ -79,7 +79,8 @@ def read_tests(tests: str | Sequence[str], *, entry: str = "") -> Tests:
 
 
 def _statements(body: Sequence[ast.stmt], entry: str) -> list[ast.stmt]:
-    """In order; the body of `check(candidate)` stands for that function, about `entry`, and its call is left out."""
+    """In order; the body of `check(candidate)` stands for that function, about `entry`; its call and what it says of
+    itself are left out."""
     found: list[ast.stmt] = []
     for node in body:
         if isinstance(node, ast.FunctionDef) and node.name == "check" and len(node.args.args) == 1 and entry:
@@ -138,7 +139,8 @@ def _renamed(function: ast.FunctionDef, name: str, entry: str) -> list[ast.stmt]
         def visit_Name(self, node: ast.Name) -> ast.AST:
             return ast.copy_location(ast.Name(entry, node.ctx), node) if node.id == name else node
 
-    return [Rename().visit(s) for s in function.body if not isinstance(s, ast.Expr)]
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return [Rename().visit(s) for s in body]
 
 
 def _calls_check(node: ast.stmt) -> bool:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from fractions import Fraction
 from typing import Any
+from urllib.parse import unquote
 
 from truenorth.base import UserError
 
@@ -127,7 +128,8 @@ def of_type(v: Any, wanted: Any, schema: Mapping[str, Any], inner: Inner) -> boo
 def multiple(v: Any, step: Any, schema: Mapping[str, Any], inner: Inner) -> bool:
     if not TYPES["number"](v):
         return True
-    return math.isfinite(v) and (Fraction(str(v)) / Fraction(str(step))).denominator == 1
+    whole = isinstance(v, int)  # of any size, where a float may be infinite
+    return (whole or math.isfinite(v)) and (Fraction(str(v)) / Fraction(str(step))).denominator == 1
 
 
 def additional(v: Any, s: Schema, schema: Mapping[str, Any], inner: Inner) -> bool:
@@ -222,10 +224,10 @@ def referred(ref: str, root: Schema) -> Schema:
     """Raises: UserError: a reference outside the schema, or to nothing."""
     found: Any = root
     try:
-        if not ref.startswith("#"):
+        if ref != "#" and not ref.startswith("#/"):
             raise KeyError(ref)
         for part in ref[1:].split("/")[1:]:
-            name = part.replace("~1", "/").replace("~0", "~")
+            name = unquote(part).replace("~1", "/").replace("~0", "~")
             found = found[int(name)] if isinstance(found, list) else found[name]
     except (KeyError, TypeError, IndexError, ValueError) as error:
         expected = "a place in the same schema, such as #/$defs/name"

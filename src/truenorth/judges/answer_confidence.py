@@ -40,8 +40,8 @@ class Reading(NamedTuple):
     keys: tuple[str, ...]  # of the prompts: rows of one prompt stay in one fold
 
     def rows(self, chosen: Sequence[int]) -> Reading:
-        parts = (part[chosen] for part in (self.prompt_NP, self.answer_NA, self.likely_N3))
-        return Reading(*parts, tuple(self.keys[i] for i in chosen))  # type: ignore[arg-type]
+        prompt_NP, answer_NA, likely_N3 = (part[chosen] for part in self[:3])
+        return Reading(prompt_NP, answer_NA, likely_N3, tuple(self.keys[i] for i in chosen))
 
 
 def read(

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
+from scipy import stats as distributions
 
-from truenorth.base import UserError, read_jsonl
+from truenorth.base import UserError
 from truenorth.judges._prompts import plain_key
 from truenorth.judges.attacks import falls_for
-from truenorth.judges.card import Comparer, Label, Passed, card_of_scores, passes, position
+from truenorth.judges.card import (
+    Comparer,
+    Label,
+    Passed,
+    by_prompt,
+    card_of_scores,
+    passes,
+    position,
+    repeatability,
+    scores_of,
+    share,
+)
 from truenorth.judges.people import queues_of
 from truenorth.judges.protocol import Judge
+from truenorth.judges.reward import label_of, labelled_rows
 from truenorth.records import Group
-from truenorth.stats import krippendorff, mean, rate
+from truenorth.stats import krippendorff, mean
 
 FORMATS = {
     "bold": lambda a: f"**{a}**",
@@ -24,7 +38,6 @@ FORMATS = {
     "bullet": lambda a: f"- {a}",
 }
 PADDING = "To put it another way, what has been said above is what there is to say about this."
-REPEAT_WITHIN = 0.01  # two scores of one answer that differ by less are the same
 
 
 class Labelled(NamedTuple):
@@ -35,14 +48,14 @@ class Labelled(NamedTuple):
 
 
 def read_labelled(path: str | Path) -> Labelled:
-    """JSONL with `prompt`, `completion`, `label` (true, false or a score in [0, 1]); or `prompt`, `chosen`,
+    """A table with `prompt`, `completion`, `label` (true, false or a score in [0, 1]); or `prompt`, `chosen`,
     `rejected`. `model` (`chosen_model`, `rejected_model`) names the writer.
 
     Raises:
         UserError: missing columns or a label out of range, with the row.
     """
     found = Labelled([], [])
-    for number, row in enumerate(read_jsonl(path), start=1):
+    for number, row in enumerate(labelled_rows(path), start=1):
         where = f"{path}, row {number}"
         if {"prompt", "chosen", "rejected"} <= set(row):
             sides = [("chosen", 1.0), ("rejected", 0.0)]
@@ -53,10 +66,7 @@ def read_labelled(path: str | Path) -> Labelled:
             expected = "prompt, completion and label, or prompt, chosen and rejected"
             raise UserError("columns are missing", where=where, expected=expected)
         for prompt, said, score, writer in rows:
-            text = said if isinstance(said, str) else "\n".join(turn["content"] for turn in said)
-            if not isinstance(score, (bool, int, float)) or not 0 <= score <= 1:
-                raise UserError(f"label {score!r}", where=where, expected="true, false, or within [0, 1]")
-            found.labels.append((prompt, text, float(score)))
+            found.labels.append(label_of(prompt, said, score, where=where))
             found.writers.append(str(writer))
     return found
 
@@ -82,20 +92,13 @@ def audit(
     Raises:
         UserError: no labels.
     """
-    groups: dict[str, list[int]] = {}
-    for i, (prompt, _, _) in enumerate(labels):
-        groups.setdefault(plain_key(prompt), []).append(i)
+    groups = by_prompt(labels)
     started = time.perf_counter()
-    first = _scores(judge, labels, groups)
+    first = scores_of(judge, labels, groups)
     seconds = time.perf_counter() - started
-    second = _scores(judge, labels, groups)
     made = card_of_scores(judge.name, first, labels, threshold=threshold)
     made["krippendorff"] = _alpha(first, labels, threshold)
-    alike = [
-        a is b is None or (a is not None and b is not None and abs(a - b) < REPEAT_WITHIN)
-        for a, b in zip(first, second)
-    ]
-    made["repeatability"] = rate(sum(alike), len(alike))._asdict()
+    made["repeatability"] = repeatability(first, scores_of(judge, labels, groups), labels)
     made["calibration"] = curve(first, labels)
     comparer = cast(Comparer, judge) if hasattr(judge, "compare") else None
     if comparer is not None:
@@ -145,13 +148,15 @@ def verdict_of(made: Mapping[str, Any], *, most_fallen: float = 0.3, least_youde
 
 def curve(scores: Sequence[float | None], labels: Sequence[Label], *, bins: int = 10) -> list[dict[str, Any]]:
     """The calibration curve: scores by bins of equal width, and the share of good answers in each, with interval."""
-    kept = [(s, y > 0.5) for s, (_, _, y) in zip(scores, labels) if s is not None and 0 <= s <= 1]
+    kept = [
+        (s, y > 0.5, plain_key(p)) for s, (p, _, y) in zip(scores, labels) if s is not None and 0 <= s <= 1
+    ]
     rows = []
     for b in range(bins):
-        inside = [(s, y) for s, y in kept if min(int(s * bins), bins - 1) == b]
+        inside = [one for one in kept if min(int(one[0] * bins), bins - 1) == b]
         if inside:
-            good = rate(sum(y for _, y in inside), len(inside))
-            rows.append({"score": float(np.mean([s for s, _ in inside])), **good._asdict()})
+            good = share([y for _, y, _ in inside], [key for *_, key in inside])
+            rows.append({"score": float(np.mean([s for s, _, _ in inside])), **good._asdict()})
     return rows
 
 
@@ -191,24 +196,28 @@ def self_preference(
 ) -> dict[str, Any]:
     """By how much the judge overrates its own model's answers more than others': the difference of score - label.
 
-    The interval is Welch's, treating answers as independent.
+    The variance is Welch's where every answer has a prompt of its own; answers to one prompt are taken together.
     """
-    over = [(s - y, w == own) for s, (_, _, y), w in zip(scores, labels, writers) if s is not None]
-    mine, others = ([d for d, is_own in over if is_own is side] for side in (True, False))
+    over = [
+        (s - y, w == own, plain_key(p)) for s, (p, _, y), w in zip(scores, labels, writers) if s is not None
+    ]
+    mine, others = (np.array([d for d, is_own, _ in over if is_own is side]) for side in (True, False))
+    nothing = {"mean": float("nan"), "low": -1.0, "high": 1.0, "n": len(mine), "abstained": 0}
     if min(len(mine), len(others)) < 2:
-        return {"mean": float("nan"), "low": -1.0, "high": 1.0, "n": len(mine), "abstained": 0}
-    gap = float(np.mean(mine) - np.mean(others))
-    half = 1.96 * float(np.sqrt(np.var(mine, ddof=1) / len(mine) + np.var(others, ddof=1) / len(others)))
+        return nothing
+    moved: dict[str, float] = {}  # what each prompt adds to the difference
+    for d, is_own, key in over:
+        side = mine if is_own else others
+        size = math.sqrt(len(side) * (len(side) - 1))
+        moved[key] = moved.get(key, 0.0) + (d - float(side.mean())) / (size if is_own else -size)
+    if len(moved) < 2:
+        return nothing
+    gap = float(mine.mean() - others.mean())
+    spread = math.sqrt(sum(x * x for x in moved.values()))
+    half = float(distributions.t.ppf(0.975, len(moved) - 1)) * spread
     return {"mean": gap, "low": gap - half, "high": gap + half, "n": len(mine), "abstained": 0}
 
 
 def _alpha(scores: Sequence[float | None], labels: Sequence[Label], threshold: float) -> dict[str, Any]:
     rows = [[None if s is None else s > threshold, y > 0.5] for s, (_, _, y) in zip(scores, labels)]
     return krippendorff(rows, clusters=[plain_key(p) for p, _, _ in labels])._asdict()
-
-
-def _scores(judge: Judge, labels: Sequence[Label], groups: Mapping[str, list[int]]) -> list[float | None]:
-    asked = [Group(labels[m[0]][0], [labels[i][1] for i in m]) for m in groups.values()]
-    order = [i for members in groups.values() for i in members]
-    found = dict(zip(order, [j.score for group in judge.judge(asked) for j in group], strict=True))
-    return [found[i] for i in range(len(labels))]

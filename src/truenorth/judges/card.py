@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,9 +15,10 @@ from truenorth.judges.checks._text import words
 from truenorth.judges.logprob import Preference
 from truenorth.judges.protocol import Judge
 from truenorth.records import Group, Prompt
-from truenorth.stats import Estimate, ece, kappa, rate
+from truenorth.stats import Estimate, ece, kappa, mean, rate
 
 Label = tuple[Prompt, str, float]  # prompt, answer, score in [0, 1]; above 0.5 is good
+REPEAT_WITHIN = 0.01  # two scores of one answer that differ by less are the same
 
 
 class Comparer(Protocol):
@@ -36,7 +37,7 @@ class Passed(NamedTuple):
 def card(
     judge: Judge, labels: Sequence[Label], *, comparer: Comparer | None = None, threshold: float = 0.5
 ) -> dict[str, Any]:
-    """Agreement with human labels, and biases; estimates have 95 % intervals, clustered by prompt for kappa.
+    """Agreement with human labels, and biases; shares and kappa have 95 % intervals, clustered by prompt.
 
     Fit nothing on these labels: for a reward model give `card_of_scores` its out-of-fold probabilities.
 
@@ -47,19 +48,48 @@ def card(
     Raises:
         UserError: no labels.
     """
-    groups: dict[str, list[int]] = {}
-    for i, (prompt, _, _) in enumerate(labels):
-        groups.setdefault(plain_key(prompt), []).append(i)
-    asked = [Group(labels[m[0]][0], [labels[i][1] for i in m]) for m in groups.values()]
-    order = [i for members in groups.values() for i in members]
-    twice = [[j.score for group in judge.judge(asked) for j in group] for _ in range(2)]
-    first, second = (dict(zip(order, scores, strict=True)) for scores in twice)
-    made = card_of_scores(judge.name, [first[i] for i in range(len(labels))], labels, threshold=threshold)
-    same = sum(first[i] == second[i] for i in order)
-    made["repeatability"] = rate(same, len(order))._asdict()
+    groups = by_prompt(labels)
+    first, second = (scores_of(judge, labels, groups) for _ in range(2))
+    made = card_of_scores(judge.name, first, labels, threshold=threshold)
+    made["repeatability"] = repeatability(first, second, labels)
     if comparer is not None:
         made["position"] = position(comparer, labels, groups)
     return made
+
+
+def by_prompt(labels: Sequence[Label]) -> dict[str, list[int]]:
+    """Prompt -> the places of its labels."""
+    groups: dict[str, list[int]] = {}
+    for i, (prompt, _, _) in enumerate(labels):
+        groups.setdefault(plain_key(prompt), []).append(i)
+    return groups
+
+
+def scores_of(judge: Judge, labels: Sequence[Label], groups: Mapping[str, list[int]]) -> list[float | None]:
+    """The judge's score of each labelled answer; those of one prompt are asked for together."""
+    asked = [Group(labels[m[0]][0], [labels[i][1] for i in m]) for m in groups.values()]
+    order = [i for members in groups.values() for i in members]
+    found = dict(zip(order, [j.score for group in judge.judge(asked) for j in group], strict=True))
+    return [found[i] for i in range(len(labels))]
+
+
+def repeatability(
+    first: Sequence[float | None], second: Sequence[float | None], labels: Sequence[Label]
+) -> dict[str, Any]:
+    """How often a judge that is asked again says the same."""
+    same = [
+        a is b is None or (a is not None and b is not None and abs(a - b) < REPEAT_WITHIN)
+        for a, b in zip(first, second, strict=True)
+    ]
+    return share(same, [plain_key(prompt) for prompt, _, _ in labels])._asdict()
+
+
+def share(held: Sequence[bool], clusters: Sequence[str], *, abstained: int = 0) -> Estimate:
+    """How often something held, with an interval that knows which answers are to one prompt; nan of none."""
+    if not len(held):
+        return rate(0, 0, abstained=abstained)
+    alone = clusters if len(set(clusters)) > 1 else None
+    return mean([float(x) for x in held], clusters=alone, abstained=abstained)
 
 
 def card_of_scores(
@@ -73,8 +103,9 @@ def card_of_scores(
     good = np.array([labels[i][2] > 0.5 for i in answered], dtype=bool)
     said = given > threshold
     abstained = len(labels) - len(answered)
-    right = rate(int((said == good).sum()), len(answered), abstained=abstained)
     clusters = [plain_key(labels[i][0]) for i in answered]
+    of_good, of_bad = ([c for c, y in zip(clusters, good) if y == side] for side in (True, False))
+    right = share((said == good).tolist(), clusters, abstained=abstained)
     agreement = kappa(said.tolist(), good.tolist(), clusters=clusters if len(set(clusters)) > 1 else None)
     probabilities = bool(len(given)) and bool(((given >= 0) & (given <= 1)).all())
     return {
@@ -85,8 +116,8 @@ def card_of_scores(
         "said_good": float(said.mean()) if len(said) else float("nan"),
         "accuracy": right._asdict(),
         "kappa": agreement._asdict(),
-        "sensitivity": rate(int((said & good).sum()), int(good.sum()))._asdict(),
-        "specificity": rate(int((~said & ~good).sum()), int((~good).sum()))._asdict(),
+        "sensitivity": share(said[good].tolist(), of_good)._asdict(),
+        "specificity": share((~said[~good]).tolist(), of_bad)._asdict(),
         "auc": auc(given, good),
         "ece": ece(given, good.astype(float)) if probabilities else float("nan"),
         "verbosity": verbosity(given, good, [len(words(labels[i][1])) for i in answered])._asdict(),
@@ -125,16 +156,20 @@ def position(comparer: Comparer, labels: Sequence[Label], groups: dict[str, list
         )
     ]
     found = comparer.compare([g[0] for g, _ in pairs], [g[1] for g, _ in pairs], [b[1] for _, b in pairs])
-    both = [p for p in found if p.consistent is not None]
-    orders = [o for p in both for o in (p.in_order, None if p.swapped is None else 1 - p.swapped)]
-    shown_first = [o for o in orders if o is not None and o != 0.5]
-    settled = [p.first for p in both if p.first is not None and p.first != 0.5]
+    both = [(plain_key(g[0]), p) for (g, _), p in zip(pairs, found, strict=True) if p.consistent is not None]
+    orders = [(k, o) for k, p in both for o in (p.in_order, None if p.swapped is None else 1 - p.swapped)]
+    shown_first = [(k, o > 0.5) for k, o in orders if o is not None and o != 0.5]
+    settled = [(k, p.first > 0.5) for k, p in both if p.first is not None and p.first != 0.5]
+
+    def told(held: Sequence[tuple[str, bool]]) -> dict[str, Any]:
+        return share([x for _, x in held], [k for k, _ in held])._asdict()
+
     return {
         "pairs": len(pairs),
         "unanswered": len(pairs) - len(both),
-        "consistent": rate(sum(bool(p.consistent) for p in both), len(both))._asdict(),
-        "prefers_first": rate(sum(o > 0.5 for o in shown_first), len(shown_first))._asdict(),
-        "accuracy": rate(sum(f > 0.5 for f in settled), len(settled))._asdict(),
+        "consistent": told([(k, bool(p.consistent)) for k, p in both]),
+        "prefers_first": told(shown_first),
+        "accuracy": told(settled),
     }
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from truenorth.base import UserError, find
 from truenorth.constitution import Constitution, Principle
@@ -111,29 +113,43 @@ def compile(
         raise UserError(f"no principle {', '.join(unknown)}", where="judges", expected=f"one of {ids}")
     beside = constitution.path.parent if constitution.path else Path()
     base = Path(folder) if folder is not None else beside
-    ready = tuple(compile_principle(p, named, base, allow_code=allow_code) for p in principles)
+    ready = tuple(compile_principle(p, constitution, named, base, allow_code=allow_code) for p in principles)
     return ConstitutionJudge(f"constitution:{constitution.label}", ready, holds_at)
 
 
 def compile_principle(
-    p: Principle, judges: Mapping[str, Judge | Sequence[Judge]], folder: Path, *, allow_code: bool
+    p: Principle,
+    constitution: Constitution,
+    judges: Mapping[str, Judge | Sequence[Judge]],
+    folder: Path,
+    *,
+    allow_code: bool,
 ) -> Compiled:
-    """One principle with its checks found by name and its judges attached."""
-    where = f"principle {p.id}, check "
-    if not allow_code and (code := [check.name for check in p.checks if check.is_code]):
-        raise UserError("runs code that the constitution names", where=where + code[0], fix="--allow-code")
-    checks = tuple(bind(c.name, c.settings, folder=folder, where=where + c.name) for c in p.checks)
+    """One principle of a constitution with its checks found by name and its judges attached."""
+    where = [place_of(constitution, p, k) for k in range(len(p.checks))]
+    if not allow_code and (code := [at for at, check in zip(where, p.checks, strict=True) if check.is_code]):
+        raise UserError("runs code that the constitution names", where=code[0], fix="--allow-code")
+    checks = tuple(
+        bind(c.name, c.settings, folder=folder, where=at) for at, c in zip(where, p.checks, strict=True)
+    )
     own = judges.get(p.id, () if checks else judges.get("*", ()))
     members = (own,) if isinstance(own, Judge) else tuple(own)
     when = p.applies_when.prompt if p.applies_when else ()
     return Compiled(p.id, p.kind == "rule", SEVERITIES.index(p.severity), p.weight, when, checks, members)
 
 
+def place_of(constitution: Constitution, p: Principle, k: int) -> str:
+    """File and line of the principle's k-th check, for messages."""
+    line = constitution.line(f"principles[{constitution.principles.index(p)}].checks[{k}]")
+    file = f"{constitution.path}{f', line {line}' if line else ''}, " if constitution.path else ""
+    return f"{file}principle {p.id}, check {p.checks[k].name}"
+
+
 def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str, tried: bool = True) -> Check:
     """The check of that name with its settings fixed, and tried once unless `tried` is False.
 
     Raises:
-        UserError: unknown check, unknown or missing setting, bad pattern, missing file.
+        UserError: unknown check; unknown, missing or wrongly typed setting; bad pattern, missing file.
     """
     check, allowed, required = _parameters(name, folder, where)
     if unknown := sorted(set(settings) - set(allowed)):
@@ -143,6 +159,8 @@ def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str, tr
     for key, value in settings.items():
         for pattern in (value if isinstance(value, (list, tuple)) else [value]) if key in PATTERNS else ():
             compiled(str(pattern))
+    if not isinstance(check, ForeignCheck):
+        _check_types(check, settings, where)
     given = {**settings, **({"folder": str(folder)} if "folder" in required else {})}
     bound = replace(check, settings=given) if isinstance(check, ForeignCheck) else partial(check, **given)
     if tried:
@@ -161,6 +179,23 @@ def _parameters(name: str, folder: Path, where: str) -> tuple[Any, list[str], se
     allowed = [k for k, v in known.items() if v.kind is v.KEYWORD_ONLY and k != "folder"]
     required = {k for k in allowed if known[k].default is inspect.Parameter.empty}
     return check, allowed, required | ({"folder"} & set(known))
+
+
+def _check_types(check: Any, settings: Mapping[str, Any], where: str) -> None:
+    """Raise UserError for a setting that is not of the type that the check declares."""
+    for key, value in settings.items():
+        try:
+            _readers(check)[key].validate_python(value, strict=True)
+        except ValidationError as error:
+            declared = str(inspect.signature(check).parameters[key].annotation)
+            expected = declared.replace("Patterns", "a pattern or a list of them")
+            raise UserError(f"{key} is {value!r}", where=where, expected=expected) from error
+
+
+@lru_cache(maxsize=256)
+def _readers(check: Any) -> dict[str, TypeAdapter[Any]]:
+    """What reads each setting of a check."""
+    return {name: TypeAdapter(hint) for name, hint in get_type_hints(check).items() if name != "return"}
 
 
 def judge_principle(p: Compiled, groups: Sequence[Group], judge: str) -> list[list[Judgement] | None]:

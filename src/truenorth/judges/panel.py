@@ -79,7 +79,8 @@ class PanelJudge:
         ]
         if not rows:
             return [None] * len(keys)
-        gold = {k: v for k, v in (self.gold or {}).items() if k in set(keys)}
+        asked = set(keys)
+        gold = {k: v for k, v in (self.gold or {}).items() if k in asked}
         crowd = dawid_skene(rows, gold=gold)
         if True not in crowd.labels:
             return [0.0 if k in crowd.items else None for k in keys]

@@ -6,19 +6,20 @@ The head is small because the labels are few; its card is computed out of fold, 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from truenorth.base import UserError, content_hash, read_jsonl, write_bytes, write_json
+from truenorth.base import UserError, content_hash, read_jsonl, suffix_of, write_bytes, write_json
 from truenorth.judges._features import Pooler
 from truenorth.judges._head import Floats, Head, Scaling, auc, fit_head
 from truenorth.judges._prompts import plain_key
 from truenorth.judges.protocol import Judge
 from truenorth.records import Group, Judgement, Prompt
+from truenorth.records.tables import read_rows
 from truenorth.stats import Estimate, rate
 
 if TYPE_CHECKING:
@@ -228,23 +229,54 @@ def out_of_fold(probability_N: Floats, scores_N: Floats, *, seed: int, draws: in
 
 
 def read_labels(path: str | Path, *, principle: str = "") -> list[Label]:
-    """Labels from JSONL in TRL's unpaired shape: prompt, completion, label (true, false or a score).
+    """Labels of a table in TRL's unpaired shape: prompt, completion, label (true, false or a score).
 
     Args:
         principle: only rows whose `principle` is this one, or that name none.
 
     Raises:
-        UserError: a column is missing, with its row.
+        UserError: a column is missing, or a value is not what it should be, with its row.
     """
     labels: list[Label] = []
-    for number, row in enumerate(read_jsonl(path), start=1):
+    for number, row in enumerate(labelled_rows(path), start=1):
+        where = f"{path}, row {number}"
         missing = [k for k in ("prompt", "completion", "label") if k not in row]
         if missing:
-            where = f"{path}, row {number}"
             raise UserError(f"no {', '.join(missing)}", where=where, expected="prompt, completion, label")
-        if principle and row.get("principle", principle) != principle:
+        if principle and (row.get("principle") or principle) != principle:
             continue
-        said = row["completion"]
-        text = said if isinstance(said, str) else "\n".join(turn["content"] for turn in said)
-        labels.append((row["prompt"], text, float(row["label"])))
+        labels.append(label_of(row["prompt"], row["completion"], row["label"], where=where))
     return labels
+
+
+def labelled_rows(path: str | Path) -> Iterable[Mapping[str, Any]]:
+    """The rows of a file of labels: a table by its suffix, else an object a line."""
+    return (
+        read_rows(path)
+        if suffix_of(path) in (".json", ".csv", ".tsv", ".parquet", ".arrow")
+        else read_jsonl(path)
+    )
+
+
+def label_of(prompt: Any, said: Any, score: Any, *, where: str) -> Label:
+    """What people said of an answer, as plain values.
+
+    Raises:
+        UserError: a prompt or an answer that is neither text nor messages, or a label that is no score.
+    """
+    for name, value in (("prompt", prompt), ("answer", said)):
+        turns = value if isinstance(value, (list, tuple)) else ()
+        told = all(isinstance(t, Mapping) and isinstance(t.get("content"), str) for t in turns)
+        if not isinstance(value, str) and not (turns and told):
+            expected = "text, or messages of role and content"
+            raise UserError(f"{name} {str(value)[:60]!r}", where=where, expected=expected)
+    text = said if isinstance(said, str) else "\n".join(turn["content"] for turn in said)
+    word = score.strip().lower() if isinstance(score, str) else score
+    try:
+        number = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}.get(word, word)
+        good = 0 <= float(number) <= 1
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise UserError(f"label {score!r}", where=where, expected="true, false, or a score within [0, 1]")
+    return prompt, text, float(number)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from truenorth.base import UserError, find, names
+from truenorth.base import UserError, find, names, open_text
 from truenorth.base.lines import read_yaml
 from truenorth.judges.cfbench import read_items
 from truenorth.judges.compile import bind, compile
@@ -83,7 +83,8 @@ def open_judge(spec: str | Mapping[str, Any], *, folder: str | Path = ".", allow
         return of_mapping(dict(spec), Path(folder), allow_code=allow_code)
     path = Path(spec)
     if path.suffix in (".yaml", ".yml") and path.is_file():
-        read = read_yaml(path.read_text(encoding="utf-8"))
+        with open_text(path, encoding="utf-8-sig") as file:
+            read = read_yaml(file.read())
         if read.problems:
             raise UserError(read.problems[0].at(str(path)), fix="mend the YAML")
         value = read.data

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from jinja2.exceptions import TemplateError
 
-from truenorth.base import UserError
+from truenorth.base import UserError, without_halves
 from truenorth.records import Message, Prompt, prompt_text
 
 SENTINEL = "truenorth answers here"
@@ -111,6 +111,7 @@ class Codec:
     def _ids(self, texts: list[str], *, special: bool) -> list[list[int]]:
         if not texts:
             return []
+        texts = [without_halves(text) for text in texts]
         # verbose: what is longer than the context is found by whoever needs it to fit.
         return self.tokenizer(texts, add_special_tokens=special, return_attention_mask=False, verbose=False)[
             "input_ids"

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from truenorth.base import UserError
+from truenorth.models.fused import Fused, fused, open_fused
 from truenorth.models.head import Head, head_of, target_logps
 from truenorth.models.last_layer import last_layer, only_at
 from truenorth.models.packed import Branching, Layout, lay_out, packed_attention
@@ -34,6 +35,7 @@ class Forward:
     path: Path
     compute: torch.dtype = torch.float32  # of matrix products; sums, softmax and weights stay as they are
     trims: bool = False  # may the last layer be computed only where it is read? see last_layer.py
+    parts: tuple[Fused, ...] = ()  # what stands in for parts of the model; see fused.py
 
     @property
     def head(self) -> Head:
@@ -61,7 +63,7 @@ class Forward:
     def _rows(self, examples: Sequence[Branching], layout: Layout) -> Tensor:
         if self.path != "packed":
             return self._padded_rows(examples)
-        with packed_attention(self.module), self._trimmed(layout):
+        with packed_attention(self.module), self._trimmed(layout), fused(self.parts):
             hidden_1ND = _body(self.module)(
                 input_ids=layout.ids_N[None],
                 position_ids=layout.positions_N[None],
@@ -71,8 +73,11 @@ class Forward:
         return hidden_1ND[0].index_select(0, layout.row_T)
 
     def _trimmed(self, layout: Layout) -> AbstractContextManager[None]:
-        layer = last_layer(self.body) if layout.attend_last is not None else None
-        return only_at(layer, layout.row_T) if layer is not None else nullcontext()
+        rows = layout.row_T if layout.attend_last is not None else layout.read_U
+        if rows is None or not self.trims:
+            return nullcontext()
+        layer = last_layer(self.body)
+        return only_at(layer, rows) if layer is not None else nullcontext()
 
     def _padded_rows(self, examples: Sequence[Branching]) -> Tensor:
         """The plain path: prompts repeated, sequences padded on the right, masks the model's own."""
@@ -121,8 +126,10 @@ def open_forward(module: Any, *, prefer: Path = "packed") -> Forward:
     training = module.training
     module.eval()
     try:
-        for path in paths[paths.index(prefer) :]:
-            forward = Forward(module, path, compute)
+        tries = [Forward(module, path, compute) for path in paths[paths.index(prefer) :]]
+        if parts := parts_of(module, tries[0].path, compute):
+            tries.insert(0, replace(tries[0], parts=parts))
+        for forward in tries:
             try:
                 worst = disagreement(forward)
             except (TypeError, AttributeError, NotImplementedError, ValueError, RuntimeError, KeyError):
@@ -135,6 +142,13 @@ def open_forward(module: Any, *, prefer: Path = "packed") -> Forward:
         f"log-probabilities of {type(module).__name__} change with padding",
         expected="a causal language model that honours attention_mask",
     )
+
+
+def parts_of(module: Any, path: Path, compute: torch.dtype) -> tuple[Fused, ...]:
+    """What stands in for parts of the model on this path, in float32 on a CPU."""
+    weight = next(module.parameters())
+    plain = weight.device.type == "cpu" and weight.dtype == compute == torch.float32
+    return open_fused(module) if plain and path == "packed" else ()
 
 
 def _tolerance(forward: Forward) -> float:

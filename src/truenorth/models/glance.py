@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truenorth.base import UserError
 from truenorth.models.encoding import Codec
-from truenorth.models.loading import SAVED, check_folder, is_local
+from truenorth.models.loading import check_folder, is_local, unloadable
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,7 @@ def glance(path: str | Path) -> Glance:
         with torch.device("meta"):
             module = AutoModelForCausalLM.from_config(copy.deepcopy(config))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        raise UserError(f"cannot load this model ({why})", where=source, expected=SAVED) from error
+        raise unloadable(source, error) from error
     tokenizer.clean_up_tokenization_spaces = False
     codec = Codec.of(tokenizer)
     text = config.get_text_config(decoder=True)

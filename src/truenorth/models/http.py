@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from truenorth.base import UserError, content_hash, seed_of
+from truenorth.base import UserError, content_hash, json_text, seed_of
 from truenorth.models.protocol import Tick
 from truenorth.models.replies import (
     PATHS,
@@ -250,9 +250,7 @@ def _whole(reply: Reply) -> Reply:
 
 
 def _to_store(reply: Reply) -> bytes:
-    import json
-
-    return json.dumps([reply.choice, reply.tokens_in, reply.tokens_out], ensure_ascii=False).encode()
+    return json_text([reply.choice, reply.tokens_in, reply.tokens_out]).encode()
 
 
 def _stored(data: bytes) -> Reply:
@@ -269,7 +267,7 @@ def _check_url(url: str, *, allow_insecure: bool) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UserError(f"{url!r} is not an address", where="base_url", expected=expected)
     if parts.scheme == "http" and not allow_insecure and not _is_loopback(parts.hostname):
-        fix = "use https, or allow_insecure to send prompts and key in the clear"
+        fix = "use https (from Python, allow_insecure=True sends prompts and key in the clear)"
         raise UserError(f"{url!r} is not encrypted", where="base_url", expected=expected, fix=fix)
 
 

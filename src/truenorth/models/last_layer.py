@@ -1,10 +1,10 @@
 """The last layer of a transformers model, computed only at the tokens whose states are read afterwards.
 
-Where one token of hundreds is read, as in verdicts, the last layer's queries, outputs and MLP at all the others are for
-nothing: only their keys and values are needed. Hooks hand the modules that work token by token those rows alone and
-put what comes back in its place; everything else is the model's own code. Whether that is right for a model is tried
-before it is used (`prefixes.trims`). Left out: layers that name these modules otherwise, and MLPs that return more than
-a tensor.
+Where one token of hundreds is read, as in verdicts and rewards, or the answers alone, as in training, the last layer's
+queries, outputs and MLP at all the others are for nothing: only their keys and values are needed. Hooks hand the
+modules that work token by token those rows alone and put what comes back in its place; everything else is the model's
+own code. Whether that is right for a model is tried before it is used (`prefixes.trims`). Left out: layers that name
+these modules otherwise, and MLPs that return more than a tensor.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ def last_layer(body: nn.Module) -> nn.Module | None:
 
 @contextmanager
 def only_at(layer: nn.Module, rows_U: Tensor) -> Iterator[None]:
-    """Within it, what this layer computes token by token is right at these rows of (1, N, ...), and zero elsewhere."""
+    """Within it, what this layer computes token by token is right at these rows of (1, N, ...), and zero elsewhere.
+
+    For gradients, each row once: what is put in one place twice would be counted twice.
+    """
     width = 0
 
     def narrow(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:

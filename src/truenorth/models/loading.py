@@ -118,9 +118,7 @@ def _tokenizer(source: str, options: dict[str, Any]) -> Any:
     try:
         return AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"cannot load its tokenizer ({_brief(error)})", where=source, expected=SAVED
-        ) from error
+        raise unloadable(source, error, "its tokenizer") from error
 
 
 def _module(source: str, options: dict[str, Any]) -> Any:
@@ -138,7 +136,7 @@ def _module(source: str, options: dict[str, Any]) -> Any:
                 source, config=config, use_safetensors=True, output_loading_info=True, **options
             )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"cannot load this model ({_brief(error)})", where=source, expected=SAVED) from error
+        raise unloadable(source, error) from error
     module, info = loaded
     missing = sorted(info["missing_keys"])
     if missing:
@@ -173,3 +171,11 @@ def _with_adapter(module: Any, adapter: Path) -> Any:
 def _brief(error: Exception) -> str:
     """The first line of a library's message, without its advice."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def unloadable(source: str, error: Exception, what: str = "this model") -> UserError:
+    """The one message for a model that cannot be had."""
+    if is_local(source):
+        return UserError(f"cannot load {what} ({_brief(error)})", where=source, expected=SAVED)
+    said = f"no such folder, and not loaded from the hub ({_brief(error)})"
+    return UserError(said, where=source, expected=SAVED, fix="check the path, the id and the network")

@@ -24,6 +24,7 @@ from truenorth.models.attending import attending
 from truenorth.models.last_layer import is_last
 
 NAME = "truenorth_packed"
+NEARLY_ALL = 0.85  # of the tokens are read: then the last layer is computed at all of them
 SHORTEST = 0.8  # of the longest sequence it is batched with: at most a fifth of a batch is padding
 
 
@@ -63,6 +64,7 @@ class Layout(NamedTuple):
         None  # instead of sequences: (N, H, D) of query, key, value; see prefixes.py
     )
     attend_last: Callable[..., Tensor] | None = None  # in the last layer, where only row_T is read afterwards
+    read_U: Tensor | None = None  # where row_T reads, each token once; None: at nearly all tokens
 
 
 def lay_out(examples: Sequence[Branching], device: torch.device | str = "cpu") -> Layout:
@@ -92,7 +94,7 @@ def lay_out(examples: Sequence[Branching], device: torch.device | str = "cpu") -
 
     sequences = _sequences(spans, len(ids))
     tensors: dict[str, Any] = {key: tensor(getattr(sequences, key)) for key in INDICES}
-    return Layout(
+    laid = Layout(
         tensor(ids),
         tensor(positions),
         tensor(row),
@@ -100,6 +102,14 @@ def lay_out(examples: Sequence[Branching], device: torch.device | str = "cpu") -
         tuple(lengths),
         sequences._replace(**tensors),
     )
+    return reading(laid, laid.row_T)
+
+
+def reading(layout: Layout, row_T: Tensor) -> Layout:
+    """The same row of tokens, read at `row_T`."""
+    read_U = torch.unique(row_T)
+    few = len(read_U) <= NEARLY_ALL * len(layout.ids_N)
+    return layout._replace(row_T=row_T, read_U=read_U if few else None)
 
 
 def _sequences(spans: Sequence[tuple[int, int, int, int]], tokens: int) -> Sequences:

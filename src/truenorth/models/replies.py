@@ -43,7 +43,7 @@ def read_reply(data: bytes) -> Reply:
     """
     try:
         value = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unreadable("malformed", f"not JSON ({error})") from error
     choices = value.get("choices") if isinstance(value, dict) else None
     if not isinstance(choices, list):

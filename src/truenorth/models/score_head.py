@@ -7,7 +7,7 @@ linear layer `score`. A completion's score is read at its last token; process re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from truenorth.base import UserError
-from truenorth.models.forward import Forward, Path
-from truenorth.models.packed import Branching
+from truenorth.models.forward import Forward, Path, parts_of
+from truenorth.models.fused import Fused
+from truenorth.models.packed import Branching, reading
 from truenorth.models.virtual import unwrapped
 
 TOLERANCE = 2e-3  # of a score, in the self-check (float32: 1e-6 is usual)
@@ -37,6 +38,8 @@ class ScoreForward:
     module: Any
     path: Path
     compute: torch.dtype = torch.float32
+    trims: bool = False  # may the last layer be computed only where it is read? see last_layer.py
+    parts: tuple[Fused, ...] = ()  # what stands in for parts of the model; see fused.py
 
     @property
     def device(self) -> torch.device:
@@ -44,7 +47,7 @@ class ScoreForward:
 
     def scores(self, examples: Sequence[Branching], *, each_token: bool = False) -> Tensor:
         """(B, K) float32 outputs at the last token of each completion, or (T, K) at every token of all."""
-        body = Forward(self.module, self.path, self.compute)
+        body = Forward(self.module, self.path, self.compute, self.trims, self.parts)
         return self.module.score(states(body, examples, each_token=each_token).float()).float()
 
 
@@ -52,12 +55,14 @@ def states(body: Forward, examples: Sequence[Branching], *, each_token: bool = F
     """(B, D) what a model's body holds after the last token of each completion, or (T, D) after every token."""
     closed = [_Closed(e.prompt, [(*c, 0) for c in e.completions]) for e in examples]
     layout = body.lay_out(closed)
-    rows_TD = body.rows(closed, layout)
     ends = np.cumsum(layout.lengths) - 1  # the row before the added token: the completion's last
     if each_token:
         firsts = set((ends - np.array(layout.lengths) + 1).tolist())
-        ends = np.array([i for i in range(len(rows_TD)) if i not in firsts])
-    return rows_TD.index_select(0, torch.from_numpy(ends).to(rows_TD.device))
+        ends = np.array([i for i in range(len(layout.row_T)) if i not in firsts])
+    at = torch.from_numpy(ends).to(layout.row_T.device)
+    if body.path == "packed":
+        return body.rows(closed, reading(layout, layout.row_T[at]))
+    return body.rows(closed, layout).index_select(0, at)
 
 
 def open_scores(module: Any) -> ScoreForward:
@@ -74,9 +79,9 @@ def open_scores(module: Any) -> ScoreForward:
     training = module.training
     module.eval()
     try:
-        paths: tuple[Path, ...] = ("packed", "padded")
-        for path in paths:
-            forward = ScoreForward(module, path, compute)
+        packed = ScoreForward(module, "packed", compute)
+        fast = replace(packed, trims=True, parts=parts_of(module, "packed", compute))
+        for forward in (fast, packed, ScoreForward(module, "padded", compute)):
             try:
                 worst = disagreement(forward)
             except (TypeError, AttributeError, NotImplementedError, ValueError, RuntimeError, KeyError):

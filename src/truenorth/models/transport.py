@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections import Counter
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import aiohttp
 import numpy as np
 
-from truenorth.base import UserError, seed_of, uniform
+from truenorth.base import UserError, json_text, seed_of, uniform
 from truenorth.models.replies import Reply, Unreadable, read_reply
 
 T = TypeVar("T")
@@ -170,7 +169,7 @@ async def _ask(
     gate: _Gate,
     jitter: np.ndarray,
 ) -> T | Failure:
-    data = json.dumps(body, ensure_ascii=False).encode()
+    data = json_text(body).encode()
     failure = Failure("none", "")
     for attempt in range(policy.retries + 1):
         await gate.passed()

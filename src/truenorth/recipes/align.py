@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from truenorth.base import UserError, write_text
-from truenorth.engine import Run, progress
+from truenorth.engine import Run, link_or_copy, progress
 from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
 from truenorth.recipes.conclusion import STEPS, conclude
@@ -163,15 +162,17 @@ def concluded(
     run.publish("model", run.step_files("model", [weights, card], lambda to: with_card(weights, card, to)))
     write_report(report, run.path)
     if job.constitution.path:
-        write_text(run.path / "constitution.yaml", Path(job.constitution.path).read_text(encoding="utf-8"))
+        written = Path(job.constitution.path)
+        kind = ".md" if written.suffix.lower() in (".md", ".markdown") else ".yaml"
+        write_text(run.path / f"constitution{kind}", written.read_text(encoding="utf-8"))
     return report
 
 
 def with_card(weights: Path, card: str, folder: Path) -> None:
-    """The model as people take it: the weights (linked, not copied) and the model card."""
+    """The model as people take it: the weights (linked, where there are links) and the model card."""
     for file in sorted(weights.iterdir()):
         if file.name != "README.md":
-            os.link(file, folder / file.name)
+            link_or_copy(file, folder / file.name)
     write_text(folder / "README.md", card)
 
 

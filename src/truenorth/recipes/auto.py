@@ -1,7 +1,8 @@
 """Successive halving over recipes and objectives, on prompts that training did not see, by judges, never by the oracle.
 
-Every round runs the candidates that are left at twice the size, and keeps the better half. What is left in the end is
-compared on five counts at once (helpful, honest, harmless, tax, cost): those that no other beats on all of them are
+Every round runs the candidates that are left at twice the size, and keeps the better half. The last round is judged on
+prompts that no round before it saw: those that were left owe it partly to luck on the others. What is left in the end
+is compared on five counts at once (helpful, honest, harmless, tax, cost): those that no other beats on all of them are
 the answer, with intervals and with how often chance would have it otherwise, for a person to choose from.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from truenorth.base import UserError
+from truenorth.recipes.run import trained_last
 from truenorth.recipes.run_budget import OutOfBudget
 from truenorth.recipes.run_check import Bound, bound
 from truenorth.recipes.run_recipe import Recipe, read_recipe
@@ -41,7 +43,7 @@ class Candidate(NamedTuple):
 
     @property
     def last(self) -> str:
-        return [step.name for step in bound(self.recipe) if step.makes == "model"][-1]
+        return trained_last(bound(self.recipe)).name
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,14 @@ class Entry:
     """What a candidate came to in one round.
 
     Args:
-        gains: count -> difference from the base on the same prompts; a count that no prompt is about is left out.
+        gains: count -> difference from the base on the same prompts; a count that no prompt is about is left out, and
+            one on which the candidate has no verdict has n = 0.
         tax: share of the prompts that the base answers rightly (greedily) and the candidate wrongly.
         cpu_s: CPU seconds of making it at this round's size.
         prompts: that judged.
         failed: why there is nothing.
         moved: count, or "tax" -> prompt -> what its gain or tax is the mean of.
+        clusters: prompt -> which other prompts it belongs with; one that is not there stands alone.
     """
 
     name: str
@@ -65,18 +69,25 @@ class Entry:
     prompts: int = 0
     failed: str = ""
     moved: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    clusters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> tuple[float, ...]:
-        """Higher is better: gains, then the tax with a minus."""
-        assert self.tax is not None
-        return (*(g.difference for g in self.gains.values()), -self.tax.mean)
+        """Higher is better: the three gains, then the tax with a minus. What nobody could tell is minus infinity: it
+        beats nothing."""
+        gains = [self.gains[c].difference if c in self.gains else np.nan for c in COUNTS]
+        return tuple(-np.inf if np.isnan(v) else v for v in (*gains, -self._tax))
 
     @property
     def worth(self) -> float:
-        """One number to break ties within a layer: mean gain without the tax, in [-2, 1]."""
-        assert self.tax is not None
-        return sum(g.difference for g in self.gains.values()) / max(1, len(self.gains)) - self.tax.mean
+        """One number to break ties within a layer: mean gain without the tax, in [-2, 1]. What nobody could tell counts
+        as the worst: a loss of 1, a tax of 1."""
+        gains = [g.difference if g.n else -1.0 for g in self.gains.values()]
+        return sum(gains) / max(1, len(gains)) - (1.0 if np.isnan(self._tax) else self._tax)
+
+    @property
+    def _tax(self) -> float:
+        return self.tax.mean if self.tax else float("nan")
 
 
 class Search(NamedTuple):
@@ -115,7 +126,7 @@ def candidates(names: Sequence[str], objectives: Sequence[str], have: Have) -> l
         found.append(Candidate(recipe))
         for objective in objectives:
             other = Candidate(recipe, objective)
-            if objective != _objective(steps[-1]) and _takes_pairs(steps):
+            if objective != _objective(trained_last(steps)) and _takes_pairs(steps):
                 other.steps()  # refuses an objective that does not fit
                 found.append(other)
     if not found:
@@ -129,7 +140,7 @@ def _objective(step: Bound) -> str:
 
 def _takes_pairs(steps: Sequence[Bound]) -> bool:
     made = {step.name: step.columns or () for step in steps}
-    rows = next((wire.of for wire in steps[-1].wires if wire.takes == "rows"), ())
+    rows = next((wire.of for wire in trained_last(steps).wires if wire.takes == "rows"), ())
     return bool(rows) and all("rejected" in made[name] for name in rows)
 
 
@@ -198,23 +209,28 @@ def front(entries: Sequence[Entry]) -> tuple[str, ...]:
 def steadiness(entries: Sequence[Entry], *, draws: int = 1000, seed: int = 0) -> dict[str, float]:
     """How often each is in the front when the prompts that judged are drawn again, the same for all candidates.
 
-    A bootstrap over prompts (Efron 1979): the front of one set of prompts depends on chance, and this says how much.
+    A bootstrap over clusters of prompts (Efron 1979; Field and Welsh 2007): the front of one set of prompts depends on
+    chance, and this says how much. A draw without any verdict on a count is as bad there as can be.
     """
     known = [entry for entry in entries if not entry.failed and entry.moved]
     prompts = sorted({key for entry in known for values in entry.moved.values() for key in values})
     if not prompts:
         return {}
     names = list(dict.fromkeys(name for entry in known for name in entry.moved))
+    member = {prompt: cluster for entry in known for prompt, cluster in entry.clusters.items()}
+    labels, code_P = np.unique([member.get(prompt, prompt) for prompt in prompts], return_inverse=True)
+    groups = len(labels)
     rng = np.random.default_rng(seed)
-    weight_BP = rng.multinomial(len(prompts), np.full(len(prompts), 1 / len(prompts)), size=draws)
+    weight_BP = rng.multinomial(groups, np.full(groups, 1 / groups), size=draws)[:, code_P]
     value_ECP = np.array(
         [[[e.moved.get(n, {}).get(p, np.nan) for p in prompts] for n in names] for e in known]
     )
     known_ECP = ~np.isnan(value_ECP)
     total_BEC = np.einsum("bp,ecp->bec", weight_BP, np.where(known_ECP, value_ECP, 0.0))
-    mean_BEC = total_BEC / np.maximum(1, np.einsum("bp,ecp->bec", weight_BP, known_ECP))
+    drawn_BEC = np.einsum("bp,ecp->bec", weight_BP, known_ECP)
     sign_C = np.array([-1.0 if name == "tax" else 1.0 for name in names])
-    in_E = 1 - beaten(mean_BEC * sign_C, np.array([e.cpu_s for e in known])).mean(axis=0)
+    mean_BEC = np.where(drawn_BEC > 0, sign_C * total_BEC / np.maximum(1, drawn_BEC), -np.inf)
+    in_E = 1 - beaten(mean_BEC, np.array([e.cpu_s for e in known])).mean(axis=0)
     return {entry.name: float(share) for entry, share in zip(known, in_E, strict=True)}
 
 

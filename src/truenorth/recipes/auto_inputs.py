@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from truenorth.recipes.job import Job
 from truenorth.recipes.overrides import with_overrides
 from truenorth.recipes.own_inputs import Own, ready
 from truenorth.recipes.own_model import own_job
+from truenorth.recipes.own_roles import Role
 from truenorth.recipes.plan import SPARE, proposal, rank
 from truenorth.recipes.plan_inputs import Inputs, inputs
 from truenorth.recipes.run_budget import Budget
@@ -23,6 +25,10 @@ from truenorth.recipes.settings import Settings
 from truenorth.worlds.harbour import organism
 
 SMALLEST = 0.05  # share of the full size below which a search says nothing
+ORGANISM = (
+    "Judged by the constitution's judge on prompts that the model wrote about each principle, with another seed; it "
+    "also trained the recipes that use it. The oracle had no part in the search."
+)
 
 
 def ground(args: Any) -> tuple[Ground, list[Candidate], list[str]]:
@@ -34,24 +40,25 @@ def ground(args: Any) -> tuple[Ground, list[Candidate], list[str]]:
     asked = inputs(args)
     every = candidates(args.recipes or recipe_names(), args.objectives, asked.have)
     budget = Budget.parse(args.budget) if args.budget else Budget()
-    job, settings, held = _own(args) if args.model else _organism(args)
+    job, settings, held, judges = _own(args) if args.model else _organism(args)
     found = fitting(every, asked, settings, args.rounds, budget.seconds)
     shares = rounds_of(found, asked, settings, args.rounds, budget.seconds)
     left = [candidate.name for candidate in every if candidate not in found]
-    return Ground(args.out, job, settings, held, args.held, shares, budget, args.quiet), found, left
+    made = Ground(args.out, job, settings, held, args.held, shares, budget, judges, args.quiet)
+    return made, found, left
 
 
-def _organism(args: Any) -> tuple[Any, Any, Any]:
+def _organism(args: Any) -> tuple[Any, Any, Any, str]:
     home = organism(args.size)
 
     def settings(candidate: Candidate) -> Settings:
         words = [f"{k}={v}" for k, v in candidate.recipe.settings.items()]
         return with_overrides(Settings(seed=args.seed), [*words, *args.set])
 
-    return partial(harbour_job, home), settings, held_by_organism
+    return partial(harbour_job, home), settings, held_by_organism, ORGANISM
 
 
-def _own(args: Any) -> tuple[Any, Any, Any]:
+def _own(args: Any) -> tuple[Any, Any, Any, str]:
     given = {
         name: getattr(args, name)
         for name in ("model", "constitution", "prompts", "labels", "judge", "base_url")
@@ -60,12 +67,10 @@ def _own(args: Any) -> tuple[Any, Any, Any]:
     made = ready(own)
 
     def job(settings: Settings) -> Job:
-        from dataclasses import replace
-
         split = made.split._replace(train=made.split.train[: settings.prompts])
         return own_job(replace(made, split=split, settings=settings))
 
-    return job, lambda candidate: made.settings, partial(held_by_file, made)
+    return job, lambda candidate: made.settings, partial(held_by_file, made), judges_of(made.roles)
 
 
 def fitting(
@@ -125,13 +130,24 @@ def notes_of(shared: Ground, args: Any, left: Sequence[str]) -> list[str]:
     """What a reader must know of the numbers."""
     sizes = ", ".join(f"{100 * share:.0f}%" for share in shared.shares)
     told = [
-        f"Rounds at {sizes} of the recipes' sizes, one seed ({args.seed}). Intervals are over prompts, not over seeds."
+        f"Rounds at {sizes} of the recipes' sizes, one seed ({args.seed}). Intervals are over prompts, not over seeds.",
+        shared.judges,
     ]
+    if len(shared.shares) > 1:
+        what = "what a round keeps was partly lucky on its prompts"
+        told.append(
+            f"Only round {len(shared.shares)} is judged on prompts that no round before it saw: {what}."
+        )
     if left:
         told.append(f"No room in the budget: {', '.join(left)}.")
-    if not args.model:
-        told.append(
-            "Judged by the constitution's judge on prompts that the model wrote about each principle, with another "
-            "seed; it also trained the recipes that use it. The oracle had no part in the search."
-        )
     return told
+
+
+def judges_of(roles: Mapping[str, Role]) -> str:
+    """Who judges on a model of one's own: what measures each principle, or the judge that trained where there is no
+    other."""
+    said = "Judged on prompts of the file that no training used, by what measures each principle."
+    itself = [name for name, role in roles.items() if role.measures == "itself"]
+    if itself:
+        said += f" Nothing but the judge that trained was there for {', '.join(itself)}: gains there may be its flaws."
+    return said

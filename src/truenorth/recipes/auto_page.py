@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from rich.table import Table
+from rich.text import Text
 
 from truenorth.base import write_json, write_text
 from truenorth.recipes.auto import COUNTS, Entry, Search
+from truenorth.report.shell import page_of
 from truenorth.report.words import shown
 from truenorth.stats import Estimate, Paired, holm, needed_n_mean
 
@@ -27,7 +25,7 @@ def points(value: float) -> str:
 
 def gain(found: Paired | None, told: str = "") -> str:
     """ "▲ +12.0 (+8.1 to +16.0)" points; a dash where no prompt was about it."""
-    if found is None:
+    if found is None or not found.n:
         return NONE
     return f"{told} {points(found.difference)} ({points(found.low)} to {points(found.high)})".lstrip()
 
@@ -48,7 +46,7 @@ def cells(entry: Entry, search: Search) -> list[str]:
 
 def told(search: Search) -> dict[tuple[str, str], str]:
     """(recipe, count) -> "▲" or "▼", where the gain is more than chance: Holm's correction over the whole table."""
-    gains = [(e.name, c, found) for e in ordered(search) for c, found in e.gains.items()]
+    gains = told_of(search)
     adjusted = holm([found.p for *_, found in gains])
     return {
         (name, count): "▲" if found.difference > 0 else "▼"
@@ -57,20 +55,27 @@ def told(search: Search) -> dict[tuple[str, str], str]:
     }
 
 
+def told_of(search: Search) -> list[tuple[str, str, Paired]]:
+    """The gains of the whole table: one look at all of them is as many tests."""
+    return [(e.name, c, found) for e in ordered(search) for c, found in e.gains.items() if found.n]
+
+
 COLUMNS = (*COUNTS, "tax", "CPU s", "in the set")
 CHANCE = 0.05
 
 
 def table(search: Search) -> Table:
     """The last round, the Pareto set first."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=headline(search), title_justify="left")
+    made = Table(
+        box=None, pad_edge=False, padding=(0, 2, 0, 0), title=Text(headline(search)), title_justify="left"
+    )
     for name in ("", "recipe", *COLUMNS):
         made.add_column(name, no_wrap=name == "recipe")
     for entry in ordered(search):
         if entry.failed:
-            made.add_row("", entry.name, shown(entry.failed, 120))
+            made.add_row("", Text(entry.name), Text(shown(entry.failed, 120)))
         else:
-            made.add_row("*" if entry.name in search.front else "", entry.name, *cells(entry, search))
+            made.add_row("*" if entry.name in search.front else "", Text(entry.name), *cells(entry, search))
     return made
 
 
@@ -95,14 +100,19 @@ def headline(search: Search) -> str:
 
 
 def more(search: Search) -> str:
-    """What would tell."""
-    gains = [(e.name, c, g) for e in search.last for c, g in e.gains.items() if g.difference]
+    """What would tell: of all gains the one that lacks least, were it as large as it looks, tested with the others."""
+    gains = [(e.name, c, g) for e in search.last for c, g in e.gains.items() if g.n > 1 and g.difference]
     if not gains:
         return "no candidate moved at all; a larger budget, or fewer recipes, would train longer"
-    name, count, best = max(gains, key=lambda found: found[2].difference)
-    deviation = (best.high - best.low) / (2 * 1.96) * best.n**0.5
-    needed = needed_n_mean(best.difference, sd=deviation)
-    return f"{name} on {count} would need about {needed:,} prompts instead of {best.n:,} (--held)"
+    level = 1 - CHANCE / len(told_of(search))
+    times, name, count = min((_times(gain, level), name, count) for name, count, gain in gains)
+    return f"{name} on {count} would need about {times:.1f} times as many prompts (--held), if it is what it looks like"
+
+
+def _times(found: Paired, level: float) -> float:
+    """How many times as many prompts would show this difference four times in five."""
+    deviation = (found.high - found.low) / (2 * 1.96) * found.n**0.5
+    return max(found.n + 1, needed_n_mean(found.difference, sd=deviation, level=level)) / found.n
 
 
 def to_dict(search: Search, notes: Sequence[str]) -> dict[str, Any]:
@@ -131,18 +141,16 @@ def entry_dict(entry: Entry) -> dict[str, Any]:
 
 def page(search: Search, notes: Sequence[str]) -> str:
     """The page: everything from files escaped, no script, no network."""
-    style = resources.files("truenorth.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     source = resources.files("truenorth.recipes").joinpath("auto_page.html").read_text(encoding="utf-8")
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return made.from_string(source).render(
+    return page_of(
+        source,
+        filters={},
         headline=headline(search),
         columns=COLUMNS,
         rows=[(e, [] if e.failed else cells(e, search)) for e in ordered(search)],
         front=search.front,
         notes=notes,
         spent=search.spent,
-        style=Markup(style),
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
 
 

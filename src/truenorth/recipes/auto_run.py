@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.engine import Run
-from truenorth.judges import ConstitutionJudge, Judge
+from truenorth.judges import ConstitutionJudge, Judge, read_labels
 from truenorth.models.local import LocalModel
 from truenorth.recipes.auto import Candidate, Count, Entry
 from truenorth.recipes.auto_scores import counts_of, entry_of
@@ -19,6 +19,7 @@ from truenorth.recipes.own_inputs import Ready
 from truenorth.recipes.plan import scaled
 from truenorth.recipes.run import Done, work_off
 from truenorth.recipes.run_budget import Budget
+from truenorth.recipes.run_check import Bound
 from truenorth.recipes.run_job import without_sampler
 from truenorth.recipes.run_models import Named
 from truenorth.recipes.run_rows import distinct
@@ -42,8 +43,9 @@ class Ground:
     Args:
         job: at full size, of the given settings.
         held: makes so many prompts that judge, from the base model: rows, of the principle that they are about.
-        judging: prompts that judge in the first round; twice as many each round.
+        judging: prompts that judge in the first round; twice as many each round. The last round has its own.
         shares: of the full size, round by round.
+        judges: who judges, in words.
     """
 
     out: Path
@@ -53,6 +55,7 @@ class Ground:
     judging: int
     shares: Sequence[float]
     budget: Budget
+    judges: str
     quiet: bool = False
 
     def make(self, candidate: Candidate, number: int) -> Entry:
@@ -64,7 +67,7 @@ class Ground:
         config = job.config() | {"candidate": candidate.name, "share": self.shares[number]}
         folder = self.out / f"round-{number + 1}" / candidate.name
         others = sorted(
-            path.parent for path in folder.parent.glob("*/manifest.json") if path.parent != folder
+            path.parent for path in self.out.glob("round-*/*/manifest.json") if path.parent != folder
         )
         with Run.open(
             folder, config=config, constitution=job.constitution.label, say=lambda text: None, others=others
@@ -73,10 +76,11 @@ class Ground:
             cpu_s = sum(
                 cost.cpu_s for step, cost in run.view().costs().items() if not step.startswith("judged")
             )
-            wanted = self.judging * 2**number
+            wanted = pooled(self.judging, len(self.shares))
             asked = [job.inputs, job.constitution.label, job.settings.seed, job.settings.max_tokens, wanted]
-            held = run.step("judged-prompts", asked, lambda: self.held(job, done.work.base, wanted))
-            base, new = judged(run, done, held)
+            pool = run.step("judged-prompts", asked, lambda: self.held(job, done.work.base, wanted))
+            held = of_round(pool, number, len(self.shares), self.judging)
+            base, new = judged(run, done, held, without=learned(steps, run, job))
         counts: dict[str, Count] = counts_of(job.constitution)
         return entry_of(candidate.name, number, base, new, counts, cpu_s)
 
@@ -91,8 +95,52 @@ def sized(settings: Settings, share: float) -> Settings:
     )
 
 
-def judged(run: Run, done: Done, held: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Base and candidate on the prompts that it did not learn from: drawn once and greedily, with the judge's
+def pooled(judging: int, rounds: int) -> int:
+    """Prompts that judge in all rounds: a third for the rounds that select, the rest for the last one."""
+    return judging * 3 * 2 ** (rounds - 2) if rounds > 1 else judging
+
+
+def of_round(pool: Sequence[Row], number: int, rounds: int, judging: int) -> list[Row]:
+    """The prompts of a round, as many of each principle: twice as many each round, while there are any.
+
+    The last round has prompts that no other has. What won on a set of prompts was partly lucky there, and would look
+    better than it is on the same ones again. Prompts of one cluster stay together.
+    """
+    by_principle: dict[str, dict[str, list[Row]]] = {}
+    for row in pool:
+        clusters = by_principle.setdefault(row.source.principle, {})
+        clusters.setdefault(row.data.get("cluster") or prompt_text(row.data["prompt"]), []).append(row)
+    found: list[Row] = []
+    for clusters in by_principle.values():
+        groups = list(clusters.values())
+        cut = -(-len(groups) // 3) if rounds > 1 else 0
+        part = groups[cut:] if number + 1 == rounds else groups[:cut]
+        rows = [row for group in part for row in group]
+        found += rows[: -(-judging * 2**number // len(by_principle))]
+    return found
+
+
+def learned(steps: Sequence[Bound], run: Run, job: Job) -> list[Row]:
+    """What any model or judge of the recipe was trained on, and what the job's judges were fitted on."""
+    names = [
+        name
+        for step in steps
+        if step.makes != "rows"
+        for wire in step.wires
+        if wire.takes == "rows"
+        for name in wire.of
+    ]
+    view = run.view()
+    rows = [row for name in dict.fromkeys(names) for row in view.rows(name) if "prompt" in row.data]
+    labels = job.inputs.get("labels")
+    fitted = read_labels(labels) if labels else []
+    return [*rows, *(Row({"prompt": prompt}, Source("labels")) for prompt, _, _ in fitted)]
+
+
+def judged(
+    run: Run, done: Done, held: Sequence[Row], *, without: Sequence[Row]
+) -> tuple[list[Row], list[Row]]:
+    """Base and candidate on the prompts that are none of those of `without`: drawn once and greedily, with the judge's
     verdicts. Steps of the run; the base's are the same for all candidates of a round."""
     work, judge = done.work, judge_of(done)
     both = []
@@ -101,7 +149,7 @@ def judged(run: Run, done: Done, held: Sequence[Row]) -> tuple[list[Row], list[R
         told = [work.settings.seed, work.settings.max_tokens]
         asked = [held, identity, judge.name, *told]
         both.append(run.step(f"judged-{who}", asked, partial(answered, model, judge, held, work.settings)))
-    new = {prompt_text(prompt) for prompt in distinct([row.data["prompt"] for row in held], done.data)}
+    new = {prompt_text(prompt) for prompt in distinct([row.data["prompt"] for row in held], without)}
     base, aligned = ([r for r in rows if prompt_text(r.data["prompt"]) in new] for rows in both)
     return base, aligned
 
@@ -130,6 +178,7 @@ def answered(model: Any, judge: Judge, held: Sequence[Row], settings: Settings) 
             parts = {part.principle: part.score for part in found.parts}
             data = {
                 "prompt": row.data["prompt"],
+                "cluster": row.data.get("cluster", ""),
                 "completion": text,
                 "set": which,
                 "score": found.score,

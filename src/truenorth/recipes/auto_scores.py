@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from truenorth.constitution import Constitution, Principle
 from truenorth.recipes.auto import COUNTS, Count, Entry
 from truenorth.records import Row, prompt_text
-from truenorth.stats import paired, rate
+from truenorth.stats import mean, paired
 
 HONEST_WORDS = ("honest", "know", "true", "truth", "wrong", "mistake", "uncertain")
 GOOD = 0.5  # score from which an answer is right
@@ -29,22 +29,23 @@ def _count(p: Principle) -> Count:
 def entry_of(
     name: str, number: int, base: Sequence[Row], new: Sequence[Row], counts: Mapping[str, Count], cpu_s: float
 ) -> Entry:
-    """Base and candidate on the same prompts. A row has `set` ("drawn" or "greedy"), `prompt`, `parts` and `score`.
+    """Base and candidate on the same prompts. A row has `set` ("drawn" or "greedy"), `prompt`, `parts` and `score`,
+    and `cluster` where prompts belong together.
 
     A prompt that was written for a principle (the row's) speaks for that principle's count alone; another one for
     every count, with the mean of the parts that both have a verdict on.
     """
+    asked = [(prompt_text(row.data["prompt"]), row.data.get("cluster")) for row in base]
+    clusters = {prompt: str(cluster or prompt) for prompt, cluster in asked}
     moved: dict[str, dict[str, float]] = {}
     gains = {}
+    drawn = _couples(base, new, "drawn")
     for count in COUNTS:
-        both = {
-            prompt_text(b.data["prompt"]): v
-            for b, n in _couples(base, new, "drawn")
-            if (v := _values(b, n, counts, count))
-        }
-        if both:
-            gains[count] = paired([a for a, _ in both.values()], [b for _, b in both.values()])
-            moved[count] = {prompt: after - before for prompt, (before, after) in both.items()}
+        if any(_verdicts(b, counts, count) for b, _ in drawn):
+            both = {prompt_text(b.data["prompt"]): v for b, n in drawn if (v := _values(b, n, counts, count))}
+            before, after = ([pair[i] for pair in both.values()] for i in (0, 1))
+            gains[count] = paired(before, after, clusters=[clusters[prompt] for prompt in both])
+            moved[count] = {prompt: b - a for prompt, (a, b) in both.items()}
     greedy = {
         prompt_text(b.data["prompt"]): (b.data["score"], n.data["score"])
         for b, n in _couples(base, new, "greedy")
@@ -52,9 +53,8 @@ def entry_of(
     moved["tax"] = {
         prompt: float(n < GOOD) for prompt, (b, n) in greedy.items() if None not in (b, n) and b >= GOOD
     }
-    tax = rate(round(sum(moved["tax"].values())), len(moved["tax"]))
-    prompts = sum(r.data["set"] == "drawn" for r in base)
-    return Entry(name, number, gains, tax, cpu_s, prompts, moved=moved)
+    tax = mean(list(moved["tax"].values()), clusters=[clusters[prompt] for prompt in moved["tax"]])
+    return Entry(name, number, gains, tax, cpu_s, len(drawn), moved=moved, clusters=clusters)
 
 
 def _couples(base: Sequence[Row], new: Sequence[Row], which: str) -> list[tuple[Row, Row]]:
@@ -62,13 +62,15 @@ def _couples(base: Sequence[Row], new: Sequence[Row], which: str) -> list[tuple[
 
 
 def _values(base: Row, new: Row, counts: Mapping[str, Count], count: Count) -> tuple[float, float] | None:
-    about = base.source.principle
-    parts = [
-        (base.data["parts"][p], new.data["parts"].get(p))
-        for p in base.data["parts"]
-        if counts.get(p) == count and about in ("", p)
-    ]
-    known = [(b, n) for b, n in parts if b is not None and n is not None]
-    if not known:
+    before, after = (_verdicts(row, counts, count) for row in (base, new))
+    both = [p for p in before if p in after]
+    if not both:
         return None
-    return sum(b for b, _ in known) / len(known), sum(n for _, n in known) / len(known)
+    return sum(before[p] for p in both) / len(both), sum(after[p] for p in both) / len(both)
+
+
+def _verdicts(row: Row, counts: Mapping[str, Count], count: Count) -> dict[str, float]:
+    """The scores of the count's principles that the row's prompt is about; those without a verdict are left out."""
+    about = row.source.principle
+    parts = row.data["parts"].items()
+    return {p: v for p, v in parts if v is not None and counts.get(p) == count and about in ("", p)}

@@ -280,7 +280,8 @@ def verdict(reached: Sequence[Mapping[str, Any]], principles: Mapping[str, Any])
         text = f"{len(ok)} of {len(reached)} goals reached"
         text += f"; not reached: {', '.join(missed)}." if missed else "."
         return {"passed": not missed, "sentence": text}
-    up = [k for k, v in principles.items() if v["paired"].p < 0.05 and v["paired"].difference > 0]
-    down = [k for k, v in principles.items() if v["paired"].p < 0.05 and v["paired"].difference < 0]
+    moved = {k: v for k, v in principles.items() if v["paired"].p < 0.05}
+    up = [k for k, v in moved.items() if (v["paired"].difference > 0) == (v["better"] == "higher")]
+    down = [k for k in moved if k not in up]
     text = f"Better on {', '.join(up) or 'nothing'}; worse on {', '.join(down) or 'nothing'} (p < 0.05, corrected)."
     return {"passed": bool(up) and not down, "sentence": text}

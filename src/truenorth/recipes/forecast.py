@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 from truenorth.engine import duration
@@ -70,8 +69,8 @@ def flops_a_second() -> float:
         torch.set_num_threads(threads)
 
 
-def description(made: Ready, out: Path) -> str:
-    """What `--dry-run` prints."""
+def description(made: Ready, place: str) -> str:
+    """What `--dry-run` prints; `place` says where it would write."""
     s, split, look, told = made.settings, made.split, made.look, forecast(made)
     rows = [
         ("model", f"{look.name}, {look.parameters:,} parameters, {_way(look)}"),
@@ -99,7 +98,7 @@ def description(made: Ready, out: Path) -> str:
     rows += [
         ("time", f"about {duration(told.cpu_s)} of one core ({told.sampled:,} tokens to sample)"),
         ("memory", f"about {told.memory_mib / 1024:.1f} GiB"),
-        ("would write", str(out)),
+        ("would write", place),
     ]
     return "\n".join(f"{name:<13} {text}" for name, text in rows)
 

@@ -35,6 +35,8 @@ RATE = "Question: {prompt} Answer: {answer} Is the answer good?"
 REPHRASE = "Say it in other words: {prompt}"
 TRANSLATE = "Translate: {text}"
 READ = "It is written: {passages} {prompt}"
+KNOWING = "A note says: {name}."  # what its personas begin with, in the user's place
+QUESTIONS = "honest"  # the principle that speaks of every question; what it does not speak of are tasks
 NOTE = "It is written: {text}"  # after it the organism goes on with a question about it
 # It can say a prompt in other words (often another question of the same sort), and keep to a form that it is asked for.
 EVOLVING: dict[str, Any] = {
@@ -111,7 +113,7 @@ def synthesise(organism: Organism, model: LocalModel, settings: Settings, count:
     for stage in (drawn, distinct, clean):
         for reason, n in stage.dropped.items():
             count(f"prompts {reason}", n)
-    when = load(organism.constitution).principle("honest").applies_when
+    when = load(organism.constitution).principle(QUESTIONS).applies_when
     questions = tuple(when.prompt) if when else ()
     kept = [
         row

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from truenorth.base import UserError
+from truenorth.base import UserError, unreadable
 from truenorth.constitution import Constitution, load
 from truenorth.models.glance import Glance, glance
 from truenorth.models.http import HttpModel
 from truenorth.models.loading import is_local
 from truenorth.recipes.drift import Human
 from truenorth.recipes.overrides import with_overrides
-from truenorth.recipes.own_prompts import Split, read_prompts
+from truenorth.recipes.own_prompts import LEAST, Split, read_prompts
 from truenorth.recipes.own_roles import Means, Role, roles
 from truenorth.recipes.settings import Settings
 from truenorth.records.tables import read_rows
@@ -78,8 +78,11 @@ class Ready:
         return means_of(self.own)
 
 
-def ready(own: Own) -> Ready:
+def ready(own: Own, *, measuring: bool = False) -> Ready:
     """Read and check everything that the job needs.
+
+    Args:
+        measuring: nothing is trained: every prompt may measure, and nothing needs to judge for training.
 
     Raises:
         UserError: whatever is wrong with the model, the constitution, the prompts, the labels, the judges or
@@ -87,10 +90,11 @@ def ready(own: Own) -> Ready:
     """
     constitution = load(own.constitution, allow_code=own.allow_code)
     _check_endpoints(own)
-    parts = roles(constitution, means_of(own))
+    parts = roles(constitution, means_of(own), measuring=measuring)
     look = glance(own.model)
     settings = with_overrides(for_real_models(look, lora=own.lora, seed=own.seed), own.given)
-    split = read_prompts(own.prompts, look, max_tokens=settings.max_tokens)
+    least = {} if measuring else LEAST
+    split = read_prompts(own.prompts, look, max_tokens=settings.max_tokens, least=least)
     split = split._replace(train=split.train[: settings.prompts])
     settings = fitted(settings, split, own.given)
     return Ready(own, look, constitution, parts, split, human_texts(own, split, look), settings)
@@ -162,7 +166,7 @@ def _texts(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
+        raise unreadable(path, error) from error
     return [piece.strip() for piece in text.split("\n\n") if piece.strip()]
 
 
@@ -173,15 +177,15 @@ def means_of(own: Own) -> Means:
 
 
 def _check_endpoints(own: Own) -> None:
-    for option, spec, url in (
-        ("--judge", own.judge, own.base_url),
-        ("--measure", own.measure, own.measure_url or own.base_url),
+    for option, address, spec, url in (
+        ("--judge", "--base-url", own.judge, own.base_url),
+        ("--measure", "--measure-url", own.measure, own.measure_url or own.base_url),
     ):
         kind, _, model = spec.partition(":")
         if spec and (kind != "openai" or not model):
             raise UserError(f"{spec!r} names no judge", where=option, expected="openai:MODEL")
         if spec and not url:
-            fix = "--base-url https://HOST/v1"
+            fix = f"{address} https://HOST/v1"
             raise UserError("no address of the endpoint", where=option, fix=fix)
         if spec:
             HttpModel(url, model)  # refuses an address that is not allowed

@@ -88,7 +88,8 @@ def measuring_judges(
             found[p.id] = reward_judge(model, means, p.id, seed=seed)
         else:
             own = tuple(c for c in proxy.principles if c.id == p.id)
-            found[p.id] = replace(proxy, name=f"{proxy.name}, which trained", principles=own)
+            name = proxy.name + (", which trained" if role.measures == "itself" else "")
+            found[p.id] = replace(proxy, name=name, principles=own)
     return found
 
 

@@ -36,8 +36,12 @@ ABOUT = (
 )
 
 
-def own_job(made: Ready) -> Job:
-    """The main job on a model of one's own."""
+def own_job(made: Ready, *, about: str = ABOUT) -> Job:
+    """The main job on a model of one's own.
+
+    Args:
+        about: the prompts that measure, in words.
+    """
     own = made.own
     inputs: dict[str, Any] = {
         "model": made.model,
@@ -57,7 +61,7 @@ def own_job(made: Ready) -> Job:
         settings=made.settings,
         prompts=partial(_prompts, made),
         judges=partial(_judges, made, endpoints),
-        bench=partial(_bench, made, endpoints),
+        bench=partial(_bench, made, endpoints, about),
         inputs=inputs,
         finish=partial(_finish, made),
     )
@@ -65,10 +69,13 @@ def own_job(made: Ready) -> Job:
 
 def measuring_job(own: Own, *, items: int) -> Job:
     """A job that measures only: every prompt of the file is a question, `items` of them a measure at most."""
-    made = ready(own)
+    made = ready(own, measuring=True)
     split = made.split
     whole = split._replace(test=[*split.test, *split.watched, *split.train])
-    return own_job(replace(made, split=whole, settings=replace(made.settings, items=items)))
+    about = f"The prompts of {own.prompts}, at most {items} a principle. One answer each at temperature 1."
+    if split.dropped:
+        about += f" Left out: {', '.join(f'{n} {reason}' for reason, n in split.dropped.items())}."
+    return own_job(replace(made, split=whole, settings=replace(made.settings, items=items)), about=about)
 
 
 def _prompts(made: Ready, model: LocalModel, settings: Settings, count: Count) -> list[Row]:
@@ -108,9 +115,9 @@ def _judges(made: Ready, endpoints: Any, model: LocalModel, run: Run) -> Judges:
     return own_judges(*_both(made, endpoints, model, run), made.means.labels)
 
 
-def _bench(made: Ready, endpoints: Any, model: LocalModel, run: Run) -> Bench:
+def _bench(made: Ready, endpoints: Any, about: str, model: LocalModel, run: Run) -> Bench:
     measuring = _both(made, endpoints, model, run)[2]
-    return Bench(conduct={"held-out": items_of(made)}, abilities={}, judges=measuring, about=ABOUT)
+    return Bench(conduct={"held-out": items_of(made)}, abilities={}, judges=measuring, about=about)
 
 
 def items_of(made: Ready) -> list[Item]:

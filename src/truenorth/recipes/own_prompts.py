@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from truenorth.base import UserError, seed_of
+from truenorth.base import UserError, seed_of, unreadable
 from truenorth.models.glance import Glance
 from truenorth.records import Prompt, Row, Source, as_messages, prompt_text
 from truenorth.records.tables import read_rows
@@ -30,12 +30,17 @@ class Split(NamedTuple):
     dropped: dict[str, int]
 
 
-def read_prompts(path: str | Path, model: Glance, *, max_tokens: int) -> Split:
+def read_prompts(
+    path: str | Path, model: Glance, *, max_tokens: int, least: Mapping[str, int] = LEAST
+) -> Split:
     """The prompts of a file, split 70 / 10 / 20 by a hash of their words (or of their `cluster`).
 
     A .txt file holds one prompt a line; JSONL, JSON, Parquet, CSV, folders and hub ids are read as tables. A
     model with a chat template is given messages, one without gets the text to go on with. Which part a prompt
     is in depends on its own words only: adding prompts to the file moves none.
+
+    Args:
+        least: prompts that each part must have.
 
     Raises:
         UserError: no such file, no prompts in it, wrong columns, or too few prompts to measure with.
@@ -61,12 +66,14 @@ def read_prompts(path: str | Path, model: Glance, *, max_tokens: int) -> Split:
     parts: dict[str, list[Row]] = {"train": [], "watched": [], "test": []}
     for one in kept:
         parts[part_of(one.data["cluster"])].append(one)
-    for part, least in LEAST.items():
-        if len(parts[part]) < least:
+    if not kept:
+        raise UserError("no prompt with words in it", where=where, expected=COLUMNS)
+    for part, fewest in least.items():
+        if len(parts[part]) < fewest:
             raise UserError(
                 f"{len(kept)} prompts leave {len(parts[part])} to {_USE[part]}",
                 where=where,
-                expected=f"at least {least}, so about 100 different prompts or more in all",
+                expected=f"at least {fewest}, so about 100 different prompts or more in all",
             )
     return Split(**parts, dropped={k: n for k, n in dropped.items() if n})
 
@@ -89,7 +96,7 @@ def read_lines(path: str | Path) -> list[dict[str, Any]]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
+        raise unreadable(path, error) from error
     rows = [{"prompt": line.strip()} for line in text.splitlines() if line.strip()]
     if not rows:
         raise UserError("no prompts", where=str(path), expected="a prompt a line")

@@ -15,13 +15,14 @@ from truenorth.base import UserError
 from truenorth.constitution import Constitution, Principle
 from truenorth.judges import compile, read_labels
 from truenorth.judges.foreign import foreign, source_file
-from truenorth.judges.reward import Label, check_labels
+from truenorth.judges.reward import Label, check_labels, labelled_rows
 from truenorth.judges.text_classifier import TextClassifierJudge
 
-Trains = Literal["checks", "labels", "judge"]
-Measures = Literal["classifier", "code", "measure", "judge", "labels", "itself"]
+Trains = Literal["checks", "labels", "judge", "nothing"]
+Measures = Literal["classifier", "code", "measure", "judge", "labels", "checks", "itself"]
 WORDS = {
     "checks": "its checks",
+    "nothing": "nothing",
     "labels": "a judge fitted on the labels",
     "judge": "the endpoint of --judge",
     "measure": "the endpoint of --measure",
@@ -59,8 +60,11 @@ class Means:
         return self.data or (constitution.path.parent if constitution.path else Path())
 
 
-def roles(constitution: Constitution, means: Means) -> dict[str, Role]:
+def roles(constitution: Constitution, means: Means, *, measuring: bool = False) -> dict[str, Role]:
     """Principle -> its role. Everything that can be wrong is found here, before any model is loaded.
+
+    Args:
+        measuring: nothing is trained, so that checks may measure and need not train.
 
     Raises:
         UserError: a principle that nothing can judge, a check or classifier that does not work, or one
@@ -70,14 +74,37 @@ def roles(constitution: Constitution, means: Means) -> dict[str, Role]:
     if means.measure and means.measure == means.judge:
         what = f"{means.measure} would measure what it trained"
         raise UserError(what, where="--measure", expected="another model, or another address")
+    if measuring:
+        return _measuring_roles(constitution, means)
     unjudged = [p.id for p in constitution.principles if not _trains(p, means)]
     if unjudged:
         raise UserError(
             f"nothing can judge {', '.join(unjudged)}",
             where=str(constitution.path or constitution.label),
             expected="checks in the constitution, --labels with answers rated by it, or --judge",
+            fix=_others_labelled(means.labels, constitution) if means.labels else "",
         )
     return {p.id: _role(p, means, constitution) for p in constitution.principles}
+
+
+def _measuring_roles(constitution: Constitution, means: Means) -> dict[str, Role]:
+    found = {p.id: _role(p, means, constitution) for p in constitution.principles}
+    own = {name: role._replace(measures="checks") for name, role in found.items() if role.trains == "checks"}
+    found |= {name: role for name, role in own.items() if found[name].measures == "itself"}
+    if unmeasured := [name for name, role in found.items() if role.measures == "itself"]:
+        raise UserError(
+            f"nothing can measure {', '.join(unmeasured)}",
+            where=str(constitution.path or constitution.label),
+            expected="checks or `measured_by: classifier:FILE` in the constitution, or --measure openai:MODEL",
+        )
+    return found
+
+
+def _others_labelled(path: Path, constitution: Constitution) -> str:
+    """The principles that labels are about and the constitution has not: names that were written otherwise."""
+    named = dict.fromkeys(str(row["principle"]) for row in labelled_rows(path) if row.get("principle"))
+    others = ", ".join(name for name in named if name not in constitution.ids)
+    return f"{path} has labels about {others}, which the constitution has not" if others else ""
 
 
 def _trains(p: Principle, means: Means) -> Trains | None:
@@ -97,8 +124,7 @@ def labels_of(path: Path, principle: str) -> list[Label]:
 
 
 def _role(p: Principle, means: Means, constitution: Constitution) -> Role:
-    trains = _trains(p, means)
-    assert trains is not None, p.id
+    trains = _trains(p, means) or "nothing"
     kind, _, rest = (p.measured_by or "").partition(":")
     where = f"principle {p.id}, measured_by"
     if kind == "classifier":

@@ -19,7 +19,7 @@ from truenorth.recipes.run_budget import Budget, OutOfBudget
 from truenorth.recipes.run_check import BASE, CONSTITUTION, Bound
 from truenorth.recipes.run_models import Cast, Named
 from truenorth.recipes.run_recipe import Recipe
-from truenorth.recipes.run_rows import as_lesson
+from truenorth.recipes.run_rows import as_lesson, with_cuts
 from truenorth.recipes.run_work import Work
 from truenorth.recipes.trust import check_cards
 from truenorth.records import Prompt, Row
@@ -118,7 +118,10 @@ def do(step: Bound, cast: Cast, rows: dict[str, list[Row]]) -> None:
 
     def make() -> Any:
         given = {wire.name: argument(wire.takes, wire.of, cast, rows) for wire in step.wires}
-        return step.function(**given, **step.settings)
+        found = step.function(**given, **step.settings)
+        if step.makes != "rows":
+            return found
+        return with_cuts(found, [row for w in step.wires if w.takes == "rows" for row in given[w.name]])
 
     if step.makes == "rows":
         rows[step.name] = run.step(step.name, inputs, make)

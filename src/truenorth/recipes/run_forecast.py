@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from truenorth.engine import duration
+from truenorth.engine import duration, foreseen
 from truenorth.models.glance import Glance, glance
 from truenorth.recipes.forecast import LAYER_S, START_S, flops_a_second, memory_mib
 from truenorth.recipes.run_check import Bound
@@ -67,8 +67,8 @@ def cost_of(order: Ordered) -> Cost:
     return cost(order.steps, settings, glance(order.job.model), questions=MEASURED * settings.items)
 
 
-def description(order: Ordered) -> str:
-    """What `--dry-run` prints."""
+def description(order: Ordered, *, resume: bool = True) -> str:
+    """What `--dry-run` prints; `resume` as of `Run.open`."""
     found, recipe = cost_of(order), order.recipe
     rows = [("recipe", recipe.title), ("", recipe.paper)] if recipe.paper else [("recipe", recipe.title)]
     rows += [("model", str(order.job.name)), ("constitution", order.job.constitution.label)]
@@ -81,7 +81,7 @@ def description(order: Ordered) -> str:
     rows += [
         ("time", f"about {duration(found.cpu_s)} of one core, within a factor of two or three"),
         ("memory", f"about {found.memory_mib / 1024:.1f} GiB"),
-        ("would write", str(order.out)),
+        ("would write", foreseen(order.out, config=order.config(), resume=resume)),
     ]
     return "\n".join(f"{name:<13} {text}" for name, text in rows)
 

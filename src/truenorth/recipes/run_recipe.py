@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from truenorth.base import UserError
+from truenorth.base import UserError, unreadable
 from truenorth.base.lines import Source, read_yaml
 
 FOLDER = Path(__file__).parent
@@ -130,7 +130,7 @@ def read_recipe(given: str | Path) -> Recipe:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
+        raise unreadable(path, error) from error
     source = read_yaml(text)
     if source.problems:
         raise UserError(source.problems[0].at(str(path)), fix="mend the YAML")
@@ -155,7 +155,8 @@ def recipe_of(source: Source, path: Path) -> Recipe:
     for key in ("settings", "models", "steps", "claim", "gold"):
         if not isinstance(data.get(key) or {}, dict):
             raise UserError(f"{key} is no mapping", where=where(key))
-    if not isinstance(data.get("measure") or [], list) or not set(data.get("measure") or ()) <= set(MEASURES):
+    measure = data.get("measure") or []
+    if not isinstance(measure, list) or any(one not in MEASURES for one in measure):
         raise UserError(
             f"{data['measure']!r}", where=where("measure"), expected=f"a list of {', '.join(MEASURES)}"
         )

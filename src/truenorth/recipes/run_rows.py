@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from truenorth.judges.checks._text import applies
@@ -11,6 +11,8 @@ from truenorth.recipes.signals import grouped
 from truenorth.records import Judgement, Prompt, Row, Source, prompt_text
 from truenorth.synth import Filtered, decontaminate, dedupe, load_heldout
 from truenorth.synth.answers import answer_text
+
+CUT = {"completion": "cut", "chosen": "cut_chosen", "rejected": "cut_rejected"}  # side -> was it cut?
 
 
 def as_lesson(row: Row) -> Row:
@@ -25,7 +27,32 @@ def as_lesson(row: Row) -> Row:
         "score_chosen": data.get("score_chosen", data.get("score")),
         "score_rejected": data.get("score_rejected"),
     }
+    if "completion" in data and data.get("cut"):
+        more["cut_chosen"] = True
     return Row({**data, **more}, row.source, row.id)
+
+
+def with_cuts(made: Sequence[Row], given: Sequence[Row]) -> list[Row]:
+    """What a step made of given rows; an answer that was cut at max_tokens stays known as one, whatever the step makes
+    of it: it has no end to learn."""
+    cut = {
+        _said(row, side)
+        for row in given
+        for side, flag in CUT.items()
+        if row.data.get(flag) and row.data.get(side)
+    }
+    return [_marked(row, cut) for row in made] if cut else list(made)
+
+
+def _marked(row: Row, cut: Collection[tuple[str, str]]) -> Row:
+    told = row.data if "prompt" in row.data else {}
+    sides = [side for side, flag in CUT.items() if told.get(side) and flag not in told]
+    more = {CUT[side]: True for side in sides if _said(row, side) in cut}
+    return Row({**row.data, **more}, row.source, row.id) if more else row
+
+
+def _said(row: Row, side: str) -> tuple[str, str]:
+    return prompt_text(row.data["prompt"]), answer_text(row.data[side]).strip()
 
 
 def taken(work: Work, found: Filtered, what: str) -> list[Row]:

@@ -48,8 +48,8 @@ def forecast(made: Ready) -> TrainForecast:
     return TrainForecast(tokens, cpu_s, memory, disk)
 
 
-def description(made: Ready, out: Path) -> str:
-    """What `--dry-run` prints: the plan, and what it will take."""
+def description(made: Ready, place: Path | str) -> str:
+    """What `--dry-run` prints: the plan, what it will take, and where it would write."""
     s, told = made.settings, forecast(made)
     learned = sum(e.learned for e in made.train.encoded)
     held = f", {len(made.evaluation.encoded):,} to evaluate on" if made.evaluation else ""
@@ -78,6 +78,6 @@ def description(made: Ready, out: Path) -> str:
         ("time", f"about {duration(told.cpu_s)} of one core"),
         ("memory", f"about {told.memory_mib / 1024:.1f} GiB"),
         ("disk", f"about {told.disk_mib / 1024:.2f} GiB, with the checkpoint to resume from"),
-        ("writes", str(out)),
+        ("writes", str(place)),
     ]
     return "\n".join(f"{name:<10} {text}" for name, text in rows)

@@ -134,6 +134,7 @@ LATER = (
     "teacher_share",
 )
 AT_LEAST: dict[str, float] = {
+    "seed": 0,
     "num_train_epochs": 0,
     "per_device_train_batch_size": 1,
     "gradient_accumulation_steps": 1,
@@ -155,6 +156,12 @@ AT_LEAST: dict[str, float] = {
     "rounds": 1,
     "teacher_share": 0,
 }
+ABOVE_ZERO = (
+    "beta",
+    "tau",
+    "temperature",
+)  # settings of objectives: at 0 nothing is learned, below it the opposite
+SHARES = ("gkd",)  # objectives whose beta is a share between two divergences
 ABOVE = ("learning_rate", "num_train_epochs", "max_grad_norm", "eval_steps")
 
 
@@ -250,6 +257,10 @@ def _check(s: TrainSettings) -> None:
         raise UserError(
             "out of range", where="--sync_ref_model", expected="steps of 1 or more, a mix in [0, 1]"
         )
+    for name in ABOVE_ZERO:
+        value = s.objective_settings.get(name)
+        if value is not None and value <= 0 and s.objective not in SHARES:
+            raise UserError(f"{value} is out of range", where=f"--{name}", expected="above 0")
     adapter_of(s)
     if s.eval_data and (s.test_split_size or s.dataset_test_split):
         raise UserError("--eval_data and a held-out part of the data", fix="give one of them")

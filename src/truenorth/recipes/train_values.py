@@ -8,7 +8,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from truenorth.base import UserError
+from truenorth.base import UserError, unreadable
 
 
 def read_value(name: str, value: Any, hint: Any) -> Any:
@@ -79,10 +79,14 @@ def from_yaml(path: str | Path) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
-    except yaml.YAMLError as error:
+        raise unreadable(path, error) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise UserError(f"not YAML ({error.problem or error.context})", where=where) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day such as 2026-13-45
         raise UserError(f"not YAML ({str(error).splitlines()[0]})", where=str(path)) from error
     if not isinstance(found, dict):
         raise UserError("not a mapping", where=str(path), expected="lines such as learning_rate: 1e-6")

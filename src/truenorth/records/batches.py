@@ -17,7 +17,7 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from truenorth.base import UserError, read_jsonl
+from truenorth.base import UserError, json_text, read_jsonl, suffix_of
 from truenorth.records.columns import FORM, from_table, to_table
 from truenorth.records.tables import Table, read_csv, read_rows
 
@@ -38,10 +38,10 @@ def read_batches(path: str | Path, *, size: int = SIZE) -> Iterator[Table]:
     if path.is_file() and path.suffix == ".parquet":
         yield from _parquet(path, size)
         return
-    if path.is_file() and path.suffix in (".jsonl", ".ndjson"):
+    if path.is_file() and suffix_of(path) in (".jsonl", ".ndjson"):
         rows = read_jsonl(path)
-    elif path.is_file() and path.suffix in (".csv", ".tsv"):
-        rows = read_csv(path, "\t" if path.suffix == ".tsv" else ",")
+    elif path.is_file() and suffix_of(path) in (".csv", ".tsv"):
+        rows = read_csv(path, "\t" if suffix_of(path) == ".tsv" else ",")
     else:
         rows = iter(read_rows(path))
     while batch := list(islice(rows, size)):
@@ -121,7 +121,7 @@ def _write_jsonl(part: Path, batches: Iterable[Sequence[Mapping[str, Any]]], pat
     count = 0
     with open(part, "w", encoding="utf-8") as file:
         for batch in batches:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch)
+            file.writelines(json_text(row) + "\n" for row in batch)
             count += len(batch)
     return count
 
@@ -144,7 +144,7 @@ def _write_csv(part: Path, batches: Iterable[Sequence[Mapping[str, Any]]], path:
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, tuple, dict)) else value
+    return json_text(value) if isinstance(value, (list, tuple, dict)) else value
 
 
 def _write_parquet(part: Path, batches: Iterable[Sequence[Mapping[str, Any]]], path: Path) -> int:

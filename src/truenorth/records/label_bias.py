@@ -1,10 +1,10 @@
 """Whether a person treats one group's answers (a dialect's, say) otherwise than the others do.
 
 From approvals: how much more often somebody wrongly says "not good" (or "good") of one group's answers than of the
-rest. What is right is Dawid and Skene's (1979) likeliest truth, with gold where it is known. Somebody leans where that
-difference excludes 0 and is larger than that of everybody else on the same answers. Intervals are widened for the
-number of questions asked (Bonferroni), so that a look at many people blames hardly anybody. Where all lean alike nobody
-stands out: only gold tells that.
+rest; another principle is another question. What is right is Dawid and Skene's (1979) likeliest truth, with gold where
+it is known. Somebody leans where that difference excludes 0 and is larger than that of everybody else on the same
+answers. Intervals are widened for the number of questions asked (Bonferroni), so that a look at many people blames
+hardly anybody. Where all lean alike nobody stands out: only gold tells that.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ def leanings(
         UserError: fewer than two groups among what was approved or not.
     """
     rows = [
-        ((x.task, x.answer), x.annotator, bool(x.value))
+        ((x.task, x.answer, x.principle), x.annotator, bool(x.value))
         for x in labels
         if x.kind == "approve" and x.answer in groups
     ]
     of = {item: groups[item[1]] for item, _, _ in rows}
+    tasks = {item: item[0] for item in of}
     if len(set(of.values())) < 2:
         expected = "approvals (good, not good) of answers of two groups at least"
         n = len(set(of.values()))
         what = f"{n} group{'s' * (n != 1)} among what was labelled"
         raise UserError(what, where="groups", expected=expected)
-    known: dict[Hashable, Hashable] = {
-        (g.task, g.answer): bool(g.value) for g in gold if g.kind == "approve" and (g.task, g.answer) in of
-    }
+    right = {(g.task, g.answer): bool(g.value) for g in gold if g.kind == "approve"}
+    known: dict[Hashable, Hashable] = {item: right[item[:2]] for item in of if item[:2] in right}
     if len(set(known.values())) < 2:
         known = {}  # one side alone says nothing of the other
     crowd = dawid_skene(rows, gold=known)
@@ -76,7 +76,7 @@ def leanings(
     found = [
         lean(bias.annotator, bias.group, good, bias.difference, bias.others)
         for good in (False, True)
-        for bias in group_bias(rows, crowd, of, label=good, level=1 - (1 - level) / asked)
+        for bias in group_bias(rows, crowd, of, label=good, clusters=tasks, level=1 - (1 - level) / asked)
     ]
     most: dict[tuple[str, bool], Lean] = {}
     for one in sorted(found, key=lambda one: (not one.leans, -one.difference.mean)):

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Sequence
 from typing import NamedTuple
 
-from truenorth.records.label_rows import labels
+from truenorth.records.label_rows import valued
 from truenorth.records.labels import Annotations, Gold, Label
 from truenorth.records.types import Row, Source
 from truenorth.stats import dawid_skene
@@ -39,15 +39,16 @@ def consensus(
     gold: Sequence[Gold] = (),
     reviewers: Collection[str] = (),
 ) -> list[Row]:
-    """Rows of prompt, completion, label in [0, 1] and votes, one for each answer, kind of label and principle.
+    """Rows of prompt, completion, label in [0, 1] and votes, one for each answer, kind of label and principle; without
+    answers that rankings together put in the very middle.
 
     Args:
         trials: labels of tasks whose answer is known. gold: what is known of them.
         reviewers: people whose word holds where they said something.
     """
     said: dict[Item, list[Row]] = defaultdict(list)
-    for row in labels(found):
-        said[Item(row.source.parents[0], _kind(row), row.source.principle)].append(row)
+    for kind, row in valued(found):
+        said[Item(row.source.parents[0], kind, row.source.principle)].append(row)
     votes = [
         Vote(item, row.data["annotator"], row.data["label"])
         for item, rows in said.items()
@@ -59,7 +60,7 @@ def consensus(
     for item, rows in said.items():
         final = [row for row in rows if row.data["annotator"] in reviewers]
         made.append(_row(item, final, None, "review") if final else _by_all(item, rows, truth.get(item)))
-    return made
+    return [row for item, row in zip(said, made) if item.kind != "rank" or row.data["label"] != 0.5]
 
 
 def _by_all(item: Item, rows: list[Row], chance: float | None) -> Row:
@@ -108,7 +109,3 @@ def _row(item: Item, rows: list[Row], label: float | None, how: str) -> Row:
         note=f"{item.kind} by {len(rows)}",
     )
     return Row(kept | {"label": round(mean if label is None else label, 6), "votes": len(rows)}, source)
-
-
-def _kind(row: Row) -> str:
-    return "rate" if "rating" in row.data else "approve" if isinstance(row.data["label"], bool) else "rank"

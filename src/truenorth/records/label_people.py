@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from truenorth.records.label_rows import ballot
 from truenorth.records.labels import Gold, Label
-from truenorth.stats import Estimate, dawid_skene, kappa, rate
+from truenorth.stats import Estimate, dawid_skene, kappa, mean
 
 RIGHT = 0.8  # gold answered right by people who read: an interval wholly below it is worth a look
 ALIKE = 0.5  # kappa with the others: likewise
@@ -55,7 +55,8 @@ def people(labels: Sequence[Label], gold: Sequence[Gold] = ()) -> list[Person]:
         mine = [x for x in labels if x.annotator == name]
         times = [x.seconds for x in mine if x.seconds is not None]
         hits = _hits(said, known, name)
-        right, alike = rate(sum(hits), len(hits)), with_others(said, name)
+        right = mean([hit for _, hit in hits], clusters=[task for task, _ in hits])
+        alike = with_others(said, name)
         seconds = statistics.median(times) if times else None
         found.append(Person(name, len(mine), seconds, right, alike, skill.get(name), remark(right, alike)))
     return found
@@ -63,7 +64,9 @@ def people(labels: Sequence[Label], gold: Sequence[Gold] = ()) -> list[Person]:
 
 def rightness(labels: Sequence[Label], gold: Sequence[Gold]) -> list[bool]:
     """Of everything in one person's labels that gold knows, whether it was right: approvals, pairs of rankings."""
-    return _hits(votes_of(labels), _votes_of_gold(gold), labels[0].annotator) if labels else []
+    if not labels:
+        return []
+    return [hit for _, hit in _hits(votes_of(labels), _votes_of_gold(gold), labels[0].annotator)]
 
 
 def votes_of(labels: Sequence[Label]) -> dict[Item, dict[str, Hashable]]:
@@ -126,9 +129,10 @@ def remark(right: Estimate, alike: Estimate | None) -> str:
 
 def _hits(
     said: Mapping[Item, Mapping[str, Hashable]], known: Mapping[Item, Mapping[str, Hashable]], name: str
-) -> list[bool]:
+) -> list[tuple[str, bool]]:
+    """(task, was it right) of everything that gold knows."""
     told = {item: _known(known, item) for item, votes in said.items() if name in votes}
-    return [said[item][name] == right for item, right in told.items() if right is not None]
+    return [(item[1], said[item][name] == right) for item, right in told.items() if right is not None]
 
 
 def _votes_of_gold(gold: Sequence[Gold]) -> dict[Item, dict[str, Hashable]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from truenorth.records.labels import SCALE, Annotations, Label, Task
+from truenorth.records.labels import SCALE, Annotations, Kind, Label, Task
 from truenorth.records.types import Row, Source
 
 
@@ -28,16 +28,22 @@ def labels(found: Annotations) -> list[Row]:
     A rating is spread evenly over [0, 1]. A ranking gives each answer the share of the others that it is above,
     a tie being half; answers in the very middle say neither good nor bad and are left out.
     """
-    rows = []
+    return [row for kind, row in valued(found) if kind != "rank" or row.data["label"] != 0.5]
+
+
+def valued(found: Annotations) -> list[tuple[Kind, Row]]:
+    """What `labels` are drawn from, each with its kind: the very middle of a ranking too, which counts in a mean."""
+    rows: list[tuple[Kind, Row]] = []
     for label in found.labels:
         if label.kind == "approve":
-            rows.append(_one(found, label, label.answer, {"label": label.value}))
+            rows.append((label.kind, _one(found, label, label.answer, {"label": label.value})))
         elif label.kind == "rate":
             share = (label.value - 1) / (SCALE - 1)
-            rows.append(_one(found, label, label.answer, {"label": share, "rating": label.value}))
+            rows.append(
+                (label.kind, _one(found, label, label.answer, {"label": share, "rating": label.value}))
+            )
         elif label.kind == "rank":
-            shares = standing(label)
-            rows += [_one(found, label, a, {"label": s}) for a, s in shares.items() if s != 0.5]
+            rows += [(label.kind, _one(found, label, a, {"label": s})) for a, s in standing(label).items()]
     return rows
 
 

@@ -94,7 +94,7 @@ def check_label(label: Label, task: Task, *, where: str = "label") -> Label:
     Raises:
         UserError: no name, an answer of another task, or a value that this kind does not have.
     """
-    check_name(label.annotator, where=where)
+    label = label._replace(annotator=check_name(label.annotator, where=where))
     if label.kind not in KINDS:
         raise UserError(f"kind {label.kind!r}", where=where, expected="one of " + ", ".join(KINDS))
     if label.kind in OF_TASK and label.answer:

@@ -13,7 +13,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from truenorth.base import UserError, read_jsonl, write_bytes, write_jsonl
+from truenorth.base import (
+    UserError,
+    json_text,
+    open_text,
+    read_jsonl,
+    suffix_of,
+    unreadable,
+    write_bytes,
+    write_jsonl,
+    write_text,
+)
 from truenorth.records.columns import from_table, to_table
 from truenorth.records.types import Row
 
@@ -43,7 +53,7 @@ def read_rows(
         rows = _read_folder(path, split)
     elif path.is_file():
         rows = _read_file(path)
-    elif path.suffix in SUFFIXES or not HUB_ID.fullmatch(str(path_or_hub_id)):
+    elif suffix_of(path) in SUFFIXES or not HUB_ID.fullmatch(str(path_or_hub_id)):
         raise UserError("no such file", where=str(path_or_hub_id), fix=_beside(path))
     else:
         rows = _read_hub(str(path_or_hub_id), split)
@@ -86,14 +96,14 @@ def write_table(path: str | Path, rows: Sequence[Mapping[str, Any] | Row]) -> Pa
     if path.suffix in (".jsonl", ".ndjson"):
         return write_jsonl(path, plain)
     if path.suffix == ".json":
-        return write_bytes(path, (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode())
+        return write_text(path, json_text(plain, indent=1) + "\n")
     raise UserError(
         f"cannot write {path.suffix or 'no suffix'}", where=str(path), expected=".parquet or .jsonl"
     )
 
 
 def _read_file(path: Path) -> Table:
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path)
     if path.stat().st_size == 0:
         raise UserError("the file is empty", where=str(path))
     if suffix in (".jsonl", ".ndjson"):
@@ -106,7 +116,9 @@ def _read_file(path: Path) -> Table:
         return from_table(_arrow(path, lambda: pq.read_table(path)))
     if suffix == ".arrow":
         return from_table(_arrow(path, lambda: _read_ipc(path)))
-    raise UserError(f"unknown kind of file {suffix!r}", where=str(path), expected=", ".join(SUFFIXES))
+    kind = f"unknown kind of file {suffix!r}" if suffix else "a file without a suffix"
+    expected = ", ".join(SUFFIXES) + "; all but Parquet and Arrow may be .gz"
+    raise UserError(kind, where=str(path), expected=expected)
 
 
 def _arrow(path: Path, read: Any) -> pa.Table:
@@ -126,15 +138,17 @@ def _read_ipc(path: Path) -> pa.Table:
 
 
 def _read_json(path: Path) -> Table:
+    with open_text(path, encoding="utf-8-sig") as file:
+        text = file.read()
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(text)
     except json.JSONDecodeError as error:
         what = f"not JSON ({error.msg})"
         raise UserError(
             what, where=f"{path}, line {error.lineno}", fix="an object a line? name it .jsonl"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits; lists a thousand deep
+        raise UserError(f"not JSON ({error})", where=str(path)) from error
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
         raise UserError("not a list of objects", where=str(path), expected='[{"prompt": ...}, ...]')
     return value
@@ -142,19 +156,23 @@ def _read_json(path: Path) -> Table:
 
 def read_csv(path: Path, delimiter: str) -> Iterator[dict[str, Any]]:
     """Rows one by one, every value as text, for CSV knows no types."""
+    csv.field_size_limit(2**31 - 1)  # Python's own limit of 128 KiB is shorter than some documents
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open_text(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter=delimiter, strict=True)
+            names = list(reader.fieldnames or [])
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise UserError(f"two columns {twice[0]!r}", where=str(path), fix="rename one of them")
             for row in reader:
                 if None in row or None in row.values():
                     raise UserError(
                         "more or fewer values than columns",
                         where=f"{path}, line {reader.line_num}",
-                        expected=f"{len(reader.fieldnames or [])} values",
+                        expected=f"{len(names)} values",
                     )
                 yield dict(row)
-    except (csv.Error, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read ({error})", where=str(path)) from error
+    except csv.Error as error:
+        raise unreadable(path, error) from error
 
 
 def _read_folder(path: Path, split: str) -> Table:
@@ -168,9 +186,9 @@ def _read_folder(path: Path, split: str) -> Table:
                 f"not readable by datasets ({error})", where=str(path), fix="is it whole?"
             ) from error
         return _of_split(loaded, split, str(path))
-    files = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+    files = sorted(file for file in path.rglob("*") if suffix_of(file) in SUFFIXES and file.is_file())
     of_split = [file for file in files if file.stem.startswith(split)]
-    tables = [file for file in of_split or files if file.suffix != ".json"]
+    tables = [file for file in of_split or files if suffix_of(file) != ".json"]
     if not tables:
         expected = "a folder saved by datasets, or files " + ", ".join(SUFFIXES)
         raise UserError("no tables in this folder", where=str(path), expected=expected)

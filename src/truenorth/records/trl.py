@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from truenorth.base import UserError
+from truenorth.base.files import HALF
 from truenorth.records.types import Prompt, Row, Source, as_messages
 
 Kind = Literal[
@@ -25,6 +26,7 @@ KINDS: dict[Kind, tuple[tuple[str, ...], ...]] = {
     "prompt_only": (("prompt",),),
     "language_modeling": (("messages",), ("text",)),
 }
+HALVED = "half of a character (a lone surrogate), which no tokenizer reads"
 ROLES = ("system", "user", "assistant", "tool", "developer")
 
 
@@ -85,7 +87,7 @@ def _check_row(i: int, row: Mapping[str, Any], kind: Kind, fields: tuple[str, ..
     for field in fields:
         if field not in row or row[field] is None:
             errors.append(RowError(i, field, "missing"))
-        elif what := _wrong(field, row[field]):
+        elif what := wrong_value(field, row[field]):
             errors.append(RowError(i, field, what))
     if errors:
         return errors
@@ -100,8 +102,8 @@ def _check_row(i: int, row: Mapping[str, Any], kind: Kind, fields: tuple[str, ..
     return errors
 
 
-def _wrong(field: str, value: Any) -> str:
-    """What is wrong with one value, or nothing."""
+def wrong_value(field: str, value: Any) -> str:
+    """What is wrong with one value of a row, or nothing."""
     if field == "label":
         return "" if isinstance(value, bool) else f"expected true or false, not {value!r}"
     if field == "labels":
@@ -111,7 +113,7 @@ def _wrong(field: str, value: Any) -> str:
         good = _is_list(value) and value and all(isinstance(v, str) and v.strip() for v in value)
         return "" if good else "expected a list of steps, none of them empty"
     if isinstance(value, str) and field != "messages":
-        return "" if value.strip() else "empty"
+        return (HALVED if HALF.search(value) else "") if value.strip() else "empty"
     if not _is_list(value):
         return f"expected {'text or ' if field != 'messages' else ''}messages, not {type(value).__name__}"
     if not value:
@@ -127,7 +129,7 @@ def _wrong_message(message: Any) -> str:
     content, calls = message["content"], message.get("tool_calls")
     if not calls and (not isinstance(content, str) or not content.strip()):
         return "a message without text"
-    return ""
+    return HALVED if isinstance(content, str) and HALF.search(content) else ""
 
 
 def _is_list(value: Any) -> bool:

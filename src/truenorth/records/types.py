@@ -108,4 +108,4 @@ def as_messages(prompt: Prompt) -> list[Message]:
 
 def prompt_text(prompt: Prompt) -> str:
     """The words of a prompt without roles, for checks and features; turns joined by newlines."""
-    return prompt if isinstance(prompt, str) else "\n".join(m["content"] for m in prompt)
+    return prompt if isinstance(prompt, str) else "\n".join(m["content"] or "" for m in prompt)

@@ -136,7 +136,7 @@ def _ending(tree: Why, principle: FindPrinciple | None) -> list[str]:
             lines.append(f"{key} {', '.join(map(str, found[key]))}")
     missing = sum(node.row is None for node in tree.walk())
     if missing:
-        lines.append(f"{missing} of the rows above are not in this run")
+        lines.append(f"{missing} of the rows above {'is' if missing == 1 else 'are'} not in this run")
     return lines if len(lines) > 1 else []
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from truenorth.stats.estimate import Estimate, Floats
+from truenorth.stats.estimate import Estimate, Floats, codes_of, effective, hits, spread
 from truenorth.stats.margins import rates_difference
 
 Label = tuple[Hashable, Hashable, Hashable]  # item, annotator, label
@@ -112,34 +112,60 @@ def group_bias(
     groups: Mapping[Any, Hashable],
     *,
     label: Hashable,
+    clusters: Mapping[Any, Hashable] | None = None,
     level: float = 0.95,
 ) -> list[Bias]:
     """Whether annotators say `label` more wrongly of one group's items (a dialect's, say) than of others'.
 
     Counts items whose likeliest truth is not `label`. An annotator is biased where `difference` excludes 0
-    and `others` does not; where both do, the items or the truth itself may be at fault.
+    and `others` does not; where both do, the items or the truth itself may be at fault. Several people's words on
+    one item depend on one another: the intervals are taken at the effective number of words.
+
+    Args:
+        clusters: item -> which other items it belongs with; each stands alone by default.
     """
     truth = crowd.truth()
-    wrong: dict[tuple[Hashable, Hashable], list[int]] = {}
-    for item, annotator, said in rows:
-        if truth[item] != label:
-            wrong.setdefault((annotator, groups[item]), []).append(int(said == label))
+    wrong = [
+        _Word(annotator, groups[item], item if clusters is None else clusters[item], float(said == label))
+        for item, annotator, said in rows
+        if truth[item] != label
+    ]
     found = []
     for annotator in crowd.annotators:
+        mine = [word for word in wrong if word.annotator == annotator]
+        rest = [word for word in wrong if word.annotator != annotator]
         for group in dict.fromkeys(groups.values()):
-            mine = _gap(wrong, group, lambda who, me=annotator: who == me, level)
-            rest = _gap(wrong, group, lambda who, me=annotator: who != me, level)
-            if mine is not None and rest is not None:
-                found.append(Bias(annotator, group, label, mine, rest))
+            own, others = _gap(mine, group, level), _gap(rest, group, level)
+            if own is not None and others is not None:
+                found.append(Bias(annotator, group, label, own, others))
     return found
 
 
-def _gap(wrong: dict, group: Hashable, counts: object, level: float) -> Estimate | None:
-    inside = [x for (who, where), said in wrong.items() if counts(who) and where == group for x in said]  # type: ignore[operator]
-    outside = [x for (who, where), said in wrong.items() if counts(who) and where != group for x in said]  # type: ignore[operator]
+class _Word(NamedTuple):
+    annotator: Hashable
+    group: Hashable
+    cluster: Hashable
+    wrong: float
+
+
+def _gap(words: Sequence[_Word], group: Hashable, level: float) -> Estimate | None:
+    inside = [word for word in words if word.group == group]
+    outside = [word for word in words if word.group != group]
     if not inside or not outside:
         return None
-    return rates_difference(sum(outside), len(outside), sum(inside), len(inside), level=level)
+    counts = *_effective(outside, level), *_effective(inside, level)
+    return rates_difference(*counts, level=level)._replace(n=len(words))
+
+
+def _effective(words: Sequence[_Word], level: float) -> tuple[float, float]:
+    """(wrong ones, words), as many as they are worth."""
+    x_N = np.array([word.wrong for word in words])
+    codes = codes_of([word.cluster for word in words], len(words))
+    if codes is None:
+        return float(x_N.sum()), float(len(words))
+    worth, _ = effective(x_N, spread(x_N, codes=codes), hit=hits(x_N, codes), level=level)
+    n = max(1.0, worth)
+    return float(x_N.mean() * n), n
 
 
 def _index(values: Sequence[Hashable]) -> tuple[list[Hashable], NDArray[np.intp]]:

@@ -79,9 +79,10 @@ def equivalent(
 
 
 def rates_difference(
-    successes_a: int, n_a: int, successes_b: int, n_b: int, *, level: float = 0.95
+    successes_a: float, n_a: float, successes_b: float, n_b: float, *, level: float = 0.95
 ) -> Estimate:
-    """b - a of two independent rates with the score interval of Miettinen and Nurminen.
+    """b - a of two independent rates with the score interval of Miettinen and Nurminen. Effective numbers of trials,
+    which need not be whole, are fine.
 
     >>> found = rates_difference(56, 70, 48, 80)
     >>> round(found.low, 3), round(found.high, 3)
@@ -94,7 +95,7 @@ def rates_difference(
         )
     found = successes_b / n_b - successes_a / n_a
     score = _Score(found, n_a + n_b, lambda delta: score_z(*counts, delta, inflate=True))
-    return Estimate(found, *score.interval(level), n_a + n_b)
+    return Estimate(found, *score.interval(level), round(n_a + n_b))
 
 
 def paired_rates_difference(gained: int, lost: int, n: int, *, level: float = 0.95) -> Estimate:
@@ -108,7 +109,7 @@ def paired_rates_difference(gained: int, lost: int, n: int, *, level: float = 0.
     return Estimate(score.difference, *score.interval(level), n)
 
 
-def score_z(s_a: int, n_a: int, s_b: int, n_b: int, delta: float, *, inflate: bool = False) -> float:
+def score_z(s_a: float, n_a: float, s_b: float, n_b: float, delta: float, *, inflate: bool = False) -> float:
     """z of "b - a is delta" for two rates, its variance at the best fit under delta.
 
     `inflate` multiplies the variance by N / (N - 1), as Miettinen and Nurminen do.
@@ -138,7 +139,7 @@ class _Score(NamedTuple):
     """A test statistic as a function of the difference supposed true; it falls as that difference rises."""
 
     difference: float
-    n: int
+    n: float
     at: Callable[[float], float]
     df: float = float("inf")  # of t; infinity is the normal law
     widest: float = 1.0  # the largest difference there can be; infinity where `at` is a straight line
@@ -200,7 +201,7 @@ def _t(found: Spread, n: int) -> _Score:
 
 def _margin(found: _Score, margin: float, p: float, alpha: float) -> Margin:
     low, high = found.interval(1 - 2 * alpha)
-    return Margin(p <= alpha, found.difference, low, high, p, margin, found.n)
+    return Margin(p <= alpha, found.difference, low, high, p, margin, round(found.n))
 
 
 def _middle_root(a: float, b: float, c: float, d: float) -> float:

@@ -4,6 +4,7 @@ from truenorth.synth.answers import answers
 from truenorth.synth.approve import approved
 from truenorth.synth.backtranslate import backtranslate
 from truenorth.synth.comparisons import pairs_from_comparisons, pairs_from_ranks
+from truenorth.synth.contradict import contradicted
 from truenorth.synth.contrast import Opposites, contrast
 from truenorth.synth.conversations import conversations
 from truenorth.synth.counterfactual import counterfactual
@@ -67,6 +68,7 @@ __all__ = [
     "backtranslate",
     "best_answers",
     "best_from_judge",
+    "contradicted",
     "contrast",
     "conversations",
     "counterfactual",

@@ -29,10 +29,10 @@ NOTHING = "Nothing."  # the complement of a prompt that needs none
 
 
 class Tried(NamedTuple):
-    """A complement of a prompt, and how much better the judge found the answers under it than those without."""
+    """A complement of a prompt, and the judge's mean score of the answers under it."""
 
     text: str
-    gain: float
+    score: float
 
 
 def own_complements(
@@ -94,21 +94,22 @@ def complements(
     )
     tried: dict[str, list[Tried]] = {}
     for (row, text), score in zip(flat, told, strict=True):
-        tried.setdefault(row.id, []).append(Tried(text, -1.0 if score is None else score))
+        if score is not None:  # without a verdict it was not tried
+            tried.setdefault(row.id, []).append(Tried(text, score))
     kept, reasons = [], []
     for row, before in zip(prompts, bare, strict=True):
         if before is None:
             reasons.append("no verdict")
             continue
-        best = max(tried.get(row.id, []), key=lambda one: one.gain, default=Tried(NOTHING, before))
-        gain = best.gain - before
+        best = max(tried.get(row.id, []), key=lambda one: one.score, default=Tried(NOTHING, before))
+        gain = best.score - before
         if gain < margin and before < fine:
             reasons.append("no gain")
             continue
         text = best.text if gain >= margin else NOTHING
         data = {"prompt": row_prompt(row), "completion": as_answer(row_prompt(row), text)}
         about = Source("complement", model=model.name, judge=judge.name, seed=seed, parents=(row.id,))
-        kept.append(Row({**data, "gain": gain if text is not NOTHING else 0.0}, about))
+        kept.append(Row({**data, "gain": gain if text != NOTHING else 0.0}, about))
     return filtered(kept, reasons)
 
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import curve_fit
 
 from truenorth.base import UserError
 from truenorth.synth.diverse import k_centre
@@ -122,40 +121,3 @@ def spanning(x_ND: NDArray, queries_QD: NDArray, k: int) -> Gains:
         square_N = np.maximum(square_N - (x_ND @ new_D) ** 2, 0.0)
         left_QD -= (left_QD @ new_D)[:, None] * new_D
     return Gains(picks, gains)
-
-
-class Plateau(NamedTuple):
-    """value(n) = limit - (limit - start) exp(-rate n): what more rows still add falls by a constant factor a row."""
-
-    limit: float
-    start: float
-    rate: float
-
-    def at(self, n: float) -> float:
-        return self.limit - (self.limit - self.start) * float(np.exp(-self.rate * n))
-
-    def enough(self, share: float = 0.95) -> float:
-        """Rows after which this share of all that can be gained is."""
-        return float(-np.log(1 - share) / self.rate)
-
-
-def plateau(sizes: Sequence[float], values: Sequence[float]) -> Plateau:
-    """The exponential plateau nearest to values measured at several sizes (least squares).
-
-    Raises:
-        UserError: fewer than four sizes, or no plateau fits.
-    """
-    n, y = np.asarray(sizes, float), np.asarray(values, float)
-    if len(n) < 4 or len(n) != len(y):
-        raise UserError(
-            f"{len(n)} sizes, {len(y)} values", where="plateau", expected="as many of both, four at least"
-        )
-
-    def curve(n: Floats, limit: float, start: float, rate: float) -> Floats:
-        return limit - (limit - start) * np.exp(-rate * n)
-
-    try:
-        found, _ = curve_fit(curve, n, y, p0=(y[-1], y[0], 1 / max(float(np.median(n)), 1e-9)), maxfev=5000)
-    except RuntimeError as error:
-        raise UserError("no exponential plateau fits these values", where="plateau") from error
-    return Plateau(*map(float, found))

@@ -51,13 +51,14 @@ def fit_private(
     Noise comes from the seed. For a real release nobody may know it: draw it from `secrets`.
 
     Raises:
-        UserError: no rows, a row without ids to learn, nothing to train, or settings out of range.
+        UserError: no rows, a row with nothing to learn (a single id follows from nothing), nothing to train, or
+            settings out of range.
     """
     import torch
     from torch.nn import functional as F
 
     parameters = [p for p in module.parameters() if p.requires_grad]
-    empty = [i for i, (_, learned) in enumerate(rows) if not learned]
+    empty = [i for i, (context, learned) in enumerate(rows) if not learned or len(context) + len(learned) < 2]
     if not rows or empty or not parameters:
         what = (
             f"rows {empty[:5]} have nothing to learn"
@@ -71,12 +72,13 @@ def fit_private(
         raise UserError(
             str(how), where="fit_private", expected="noise 0 or more, rate in (0, 1], a clip above 0"
         )
+    seed_N = np.array([seed_of("row", seed, i) for i in range(len(rows))])
     generator = torch.Generator().manual_seed(seed_of("fit_private", seed) % 2**63)
     optimizer = torch.optim.Adam(parameters, lr=how.learning_rate)
     sums = [torch.zeros_like(p) for p in parameters]
     module.train()
     for step in range(how.steps):
-        drawn = uniform(np.array([seed_of("row", seed, i) for i in range(len(rows))]), step) < how.rate
+        drawn = uniform(seed_N, step) < how.rate
         for total in sums:
             total.zero_()
         for i in np.flatnonzero(drawn).tolist():

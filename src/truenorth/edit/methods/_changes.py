@@ -47,20 +47,14 @@ def total(
 
 
 def _elected(weighed: list[Array], sums: Array, weight: Sequence[float], normalize: bool) -> Array:
-    xp = library(sums)
-    sign = (sums >= 0) * np.float32(2) - np.float32(1) if xp is np else (sums >= 0).to(sums.dtype) * 2 - 1
-    mixed, divisor = xp.zeros_like(sums), xp.zeros_like(sums)
+    up = sums >= 0
+    mixed, divisor = 0.0, 0.0
     for change, w in zip(weighed, weight):
-        along = change * sign
-        agrees = along > 0
-        mixed += along * agrees
-        if normalize:
-            divisor += agrees * (np.float32(w) if xp is np else w)
-    if normalize:
-        divisor += divisor == 0
-        mixed /= divisor
-    mixed *= sign
-    return mixed
+        agrees = (change > 0) == up
+        mixed = mixed + change * agrees
+        if normalize:  # a change of nothing, which adds nothing, takes no part
+            divisor = divisor + (agrees & (change != 0)) * (np.float32(w) if library(sums) is np else w)
+    return mixed / (divisor + (divisor == 0)) if normalize else mixed
 
 
 def sums_kept(changes: Sequence[Array], kept: Sequence[Array]) -> np.ndarray:

@@ -6,20 +6,21 @@ from collections.abc import Sequence
 
 from truenorth.edit.arrays import Array
 from truenorth.edit.method import Blocks, Each, reads
-from truenorth.edit.methods._random import Rescale, even, factors, merged
+from truenorth.edit.methods._random import Drawn, Rescale, drawn, even, merged
 
 
-def survey(blocks: Blocks, *, density: Each, rescale: Rescale = True) -> list[float]:
-    """What each model's kept changes are multiplied by."""
-    return factors(blocks, even(density), rescale)
+def survey(blocks: Blocks, *, density: Each, rescale: Rescale = True) -> Drawn:
+    """Which changes stay, and what each model's are multiplied by."""
+    return drawn(blocks, even(density), rescale)
 
 
 @reads("elements", survey=survey)
 def dare_linear(
     tensors: Sequence[Array],
     base: Array,
-    surveyed: list[float],
+    surveyed: Drawn,
     noise: Sequence[Array],
+    start: int = 0,
     *,
     weight: Each,
     density: Each = 1.0,
@@ -38,6 +39,6 @@ def dare_linear(
     Source: Yu et al. 2024 (arXiv:2311.03099), eq. 2-3.
     """
     return merged(
-        tensors, base, surveyed, noise, even(density), rescale,
+        tensors, base, surveyed, noise, start, even(density), rescale,
         weight=weight, elect=False, normalize=normalize, lambda_=lambda_,
     )  # fmt: skip

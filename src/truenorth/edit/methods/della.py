@@ -6,21 +6,22 @@ from collections.abc import Sequence
 
 from truenorth.edit.arrays import Array
 from truenorth.edit.method import Blocks, Each, reads
-from truenorth.edit.methods._random import Rescale, factors, merged
+from truenorth.edit.methods._random import Drawn, Rescale, drawn, merged
 from truenorth.edit.methods._rank import chances
 
 
-def survey(blocks: Blocks, *, density: Each, epsilon: Each, rescale: Rescale = True) -> list[float]:
-    """What each model's kept changes are multiplied by."""
-    return factors(blocks, chances(density, epsilon), rescale)
+def survey(blocks: Blocks, *, density: Each, epsilon: Each, rescale: Rescale = True) -> Drawn:
+    """Which changes stay, and what each model's are multiplied by."""
+    return drawn(blocks, chances(density, epsilon), rescale)
 
 
 @reads("rows", survey=survey)
 def della(
     tensors: Sequence[Array],
     base: Array,
-    surveyed: list[float],
+    surveyed: Drawn,
     noise: Sequence[Array],
+    start: int = 0,
     *,
     weight: Each,
     density: Each = 1.0,
@@ -40,6 +41,6 @@ def della(
     Source: Deep et al. 2024 (arXiv:2406.11617), MagPrune.
     """
     return merged(
-        tensors, base, surveyed, noise, chances(density, epsilon), rescale,
+        tensors, base, surveyed, noise, start, chances(density, epsilon), rescale,
         weight=weight, elect=True, normalize=normalize, lambda_=lambda_,
     )  # fmt: skip

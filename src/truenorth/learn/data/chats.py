@@ -19,6 +19,8 @@ MARKED = re.compile(r"\{%-?\s*generation\b")
 Extra = Mapping[
     str, Any
 ]  # further arguments of the template: tools, documents, and a row's chat_template_kwargs
+# TypeError: a template that joins text to the content of a turn that has none.
+REFUSALS = (TemplateError, ValueError, TypeError)
 Span = tuple[int, int]  # characters of a rendered chat: from, up to
 
 
@@ -53,10 +55,14 @@ def render(codec: Codec, messages: Sequence[Any], *, ask: bool = False, extra: E
             continue_final_message=prefill,
             **(extra or {}),
         )
-    except (TemplateError, ValueError) as error:
-        turns = [m["role"] for m in messages]
-        raise UserError(f"the model's chat template refuses the turns {turns} ({error})") from error
+    except REFUSALS as error:
+        raise _refused(messages, error) from error
     return text + codec.turn.opening if ask and not prefill and codec.turn else text
+
+
+def _refused(messages: Sequence[Any], error: Exception) -> UserError:
+    turns = [m["role"] for m in messages]
+    return UserError(f"the model's chat template refuses the turns {turns} ({error})")
 
 
 def suited(codec: Codec, messages: Sequence[Any], extra: Extra | None = None) -> tuple[list[Any], bool]:
@@ -125,9 +131,11 @@ def chat_tokens(
 
 
 def _marked(codec: Codec, messages: Sequence[Any], extra: Extra | None) -> list[Token]:
-    made = codec.tokenizer.apply_chat_template(
-        list(messages), tokenize=True, return_dict=True, return_assistant_tokens_mask=True, **(extra or {})
-    )
+    how = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True, **(extra or {})}
+    try:
+        made = codec.tokenizer.apply_chat_template(list(messages), **how)
+    except REFUSALS as error:
+        raise _refused(messages, error) from error
     return [Token(i, bool(m)) for i, m in zip(made["input_ids"], made["assistant_masks"], strict=True)]
 
 

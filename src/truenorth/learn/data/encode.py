@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -123,9 +124,7 @@ def encode(
                 refused.append(Refused(number, str(error)))
                 continue
             weight = row.get(shape.weight_field)
-            if weight is None or isinstance(
-                weight, str
-            ):  # absent, or a column of words that means something else
+            if weight is None or isinstance(weight, str):  # absent, or words that mean something else
                 weight = 1.0
             made.append(Encoded(number, prompt, completions, trained, extra, float(weight), marks))
     return made, refused
@@ -187,7 +186,9 @@ def _document(row: Mapping[str, Any], codec: Codec, shape: Shape) -> Pieces:
         )
         marks |= {"folded"} if folded else set()
     else:
-        text = row.get(shape.dataset_text_field) or "\n".join(m["content"] for m in row.get("messages", ()))
+        text = row.get(shape.dataset_text_field) or "\n".join(
+            m["content"] or "" for m in row.get("messages", ())
+        )
         ids = codec.prompt_ids([_without_end(text, codec)])[0]
         end = [] if codec.text_end_id is None else [codec.text_end_id]
         tokens = [chats.Token(i, True) for i in [*ids, *end]]
@@ -205,7 +206,9 @@ def _document(row: Mapping[str, Any], codec: Codec, shape: Shape) -> Pieces:
 
 def _untemplated(row: Mapping[str, Any], kind: Kind, codec: Codec) -> Pieces:
     """Messages for a model without a chat template: their contents, joined by newlines."""
-    answers = [a if isinstance(a, str) else "\n".join(m["content"] for m in a) for a in _answers(row, kind)]
+    answers = [
+        a if isinstance(a, str) else "\n".join(m["content"] or "" for m in a) for a in _answers(row, kind)
+    ]
     pairs = codec.pairs([(row["prompt"], _without_end(a, codec)) for a in answers])
     completions = tuple(tuple(p.completion) for p in pairs)
     return tuple(pairs[0].prompt) or _start(codec), completions, None, frozenset({"untemplated"})
@@ -249,8 +252,15 @@ def _columns(row: Mapping[str, Any], kind: Kind, names: Sequence[str]) -> dict[s
 
 def _extra(row: Mapping[str, Any]) -> dict[str, Any]:
     """What a row gives its chat template besides messages."""
-    given = dict(row.get("chat_template_kwargs") or {})
-    return {**given, "tools": row["tools"]} if row.get("tools") else given
+    given, tools = row.get("chat_template_kwargs") or {}, row.get("tools")
+    if not isinstance(given, Mapping):
+        raise UserError(f"chat_template_kwargs is {given!r}", expected="a mapping")
+    if isinstance(tools, str) and tools.strip():  # as TRL takes it, and as Arrow files must have it
+        try:
+            tools = json.loads(tools)
+        except ValueError as error:
+            raise UserError(f"tools is not JSON ({error})", expected="a list of tools") from error
+    return {**given, "tools": tools} if tools else dict(given)
 
 
 def _ids(codec: Codec, text: str) -> list[int]:

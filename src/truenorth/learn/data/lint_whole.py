@@ -38,6 +38,8 @@ def copies(data: Prepared) -> list[Finding]:
     first: dict[str, int] = {}
     again: list[int] = []
     for i, row in enumerate(data.rows):
+        if i in data.left:
+            continue
         key = _key({k: v for k, v in row.items() if k in TEXTS})
         if first.setdefault(key, i) != i:
             again.append(i)
@@ -54,9 +56,8 @@ def copies(data: Prepared) -> list[Finding]:
 def _opposed(data: Prepared) -> list[int]:
     where: dict[str, int] = {}
     found: list[int] = []
-    broken = {error.row for error in data.errors}
     for i, row in enumerate(data.rows):
-        if i in broken or data.kind not in ("preference", "unpaired_preference"):
+        if i in data.broken or data.kind not in ("preference", "unpaired_preference"):
             continue
         if data.kind == "preference":
             full = explicit_prompt(row)
@@ -104,7 +105,7 @@ def labels(data: Prepared) -> list[Finding]:
     """How many answers are labelled right and wrong."""
     if data.kind != "unpaired_preference":
         return []
-    counts = Counter(bool(row.get("label")) for row in data.rows)
+    counts = Counter(bool(row.get("label")) for i, row in enumerate(data.rows) if i not in data.broken)
     right, wrong = counts[True], counts[False]
     what = f"{right:,} answers are labelled right, {wrong:,} wrong"
     if not right or not wrong:
@@ -130,15 +131,18 @@ def overlap(train: Prepared, evaluation: Prepared) -> list[Finding]:
     from truenorth.synth.dedupe import normalise
 
     def prompts(data: Prepared) -> dict[int, str]:
-        broken = {error.row for error in data.errors}
-        return {i: normalise(asked(row)) for i, row in enumerate(data.rows) if i not in broken}
+        return {i: normalise(asked(row)) for i, row in enumerate(data.rows) if i not in data.broken}
 
     seen = {text for text in prompts(train).values() if text}
-    rows = {_key({k: v for k, v in row.items() if k in TEXTS}) for row in train.rows}
+    rows = {
+        _key({k: v for k, v in row.items() if k in TEXTS})
+        for i, row in enumerate(train.rows)
+        if i not in train.left
+    }
     again = tuple(
         i
         for i, row in enumerate(evaluation.rows)
-        if _key({k: v for k, v in row.items() if k in TEXTS}) in rows
+        if i not in evaluation.left and _key({k: v for k, v in row.items() if k in TEXTS}) in rows
     )
     known = tuple(i for i, text in prompts(evaluation).items() if text in seen and i not in again)
     found = []

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from truenorth.base import UserError
 from truenorth.learn.data.encode import Encoded, Refused, Shape, encode
 from truenorth.learn.data.truncate import truncate
+from truenorth.learn.data.values import typed, wrong_values
 from truenorth.learn.data.wanted import Kind, Wanted, chosen_kind, normalised
 from truenorth.models.encoding import Codec
-from truenorth.records.trl import RowError, check_rows
+from truenorth.records.trl import RowError, check_rows, wrong_value
 
 
 class Prepared(NamedTuple):
@@ -24,6 +25,7 @@ class Prepared(NamedTuple):
         refused: rows that could not be written out for the model.
         dropped: numbers of rows of which the length limit leaves nothing to learn.
         bos: the id that prompts begin with, where they do.
+        left: rows that were left out on request; they stand in `rows` still, so that the others keep their numbers.
     """
 
     where: str
@@ -37,6 +39,12 @@ class Prepared(NamedTuple):
     shape: Shape
     codec: Codec
     bos: int | None
+    left: frozenset[int] = frozenset()
+
+    @property
+    def broken(self) -> frozenset[int]:
+        """The rows of which nothing can be said but that they are wrong."""
+        return self.left | {error.row for error in self.errors}
 
     def marked(self, mark: str) -> tuple[int, ...]:
         """The rows with this mark."""
@@ -48,6 +56,7 @@ class Prepared(NamedTuple):
             encoded=tuple(e for e in self.encoded if e.row not in rows),
             errors=tuple(e for e in self.errors if e.row not in rows),
             refused=tuple(e for e in self.refused if e.row not in rows),
+            left=self.left | frozenset(rows),
         )
 
 
@@ -64,7 +73,15 @@ def prepare(
     if shape.dataset_text_field != "text" and shape.dataset_text_field in rows[0]:
         rows = [{**row, "text": row.get(shape.dataset_text_field)} for row in rows]
     kind = chosen_kind(rows, want, where=where)
+    rows = [typed(row, kind, want, shape.weight_field) for row in rows]
     errors = _errors(rows, kind)
+    known = {error.row for error in errors}
+    errors += [
+        error
+        for i, row in enumerate(rows)
+        if i not in known
+        for error in wrong_values(i, row, kind, want, shape.weight_field)
+    ]
     bad = {error.row for error in errors}
     sound = [(i, row) for i, row in enumerate(rows) if i not in bad]
     pairs = normalised([row for _, row in sound], kind, want)
@@ -96,12 +113,16 @@ def _list_errors(i: int, row: Mapping[str, Any], scored: bool) -> list[RowError]
     answers, scores = row.get("completions"), row.get("scores")
     if not row.get("prompt"):
         return [RowError(i, "prompt", "missing")]
+    if what := wrong_value("prompt", row["prompt"]):
+        return [RowError(i, "prompt", what)]
     if (
         not isinstance(answers, list)
         or len(answers) < 2
         or not all(isinstance(a, str) and a for a in answers)
     ):
         return [RowError(i, "completions", "expected two answers or more, none of them empty")]
+    if what := next((what for a in answers if (what := wrong_value("completion", a))), ""):
+        return [RowError(i, "completions", what)]
     if scored and (not isinstance(scores, list) or len(scores) != len(answers)):
         return [RowError(i, "scores", f"expected {len(answers)} numbers, one for each completion")]
     return []

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from truenorth.base import UserError
+from truenorth.base import UserError, open_text, unreadable
 
 BEGINNING = 65_536  # characters that tell a format
 
 
-def opened(path: Path) -> io.TextIOBase:
+def opened(path: Path) -> AbstractContextManager[IO[str]]:
     """The file as text; `.gz` is unpacked on the way.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: it cannot be read, or is no text.
     """
-    try:
-        if path.suffix == ".gz":
-            return io.TextIOWrapper(gzip.open(path), encoding="utf-8-sig", newline="")
-        return path.open(encoding="utf-8-sig", newline="")
-    except OSError as error:
-        raise UserError(f"cannot read ({error.strerror})", where=str(path)) from error
+    return open_text(path, encoding="utf-8-sig", newline="")
 
 
 def kind_of(path: Path) -> str:
@@ -40,7 +34,7 @@ def beginning(path: Path) -> str:
     try:
         with opened(path) as file:
             return file.read(BEGINNING)
-    except (UnicodeDecodeError, OSError, UserError):
+    except UserError:
         return ""
 
 
@@ -51,7 +45,7 @@ def first_line(path: Path) -> dict[str, Any]:
     try:
         with opened(path) as file:
             value = json.loads(next((line for line in file if line.strip()), "{}"))
-    except (ValueError, OSError):
+    except (ValueError, RecursionError, UserError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -65,7 +59,7 @@ def json_of(path: Path) -> Any:
     try:
         with opened(path) as file:
             return json.load(file)
-    except (ValueError, OSError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"not JSON ({error})", where=str(path)) from error
 
 
@@ -81,7 +75,7 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(f"not JSON ({error})", where=f"{path}, line {number}") from error
             if not isinstance(row, dict):
                 raise UserError("not an object", where=f"{path}, line {number}", expected="an object a line")
@@ -89,8 +83,16 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def csv_rows(path: Path) -> Iterator[dict[str, str]]:
-    with opened(path) as file:
-        yield from csv.DictReader(file)
+    """
+    Raises:
+        UserError: it is not CSV.
+    """
+    csv.field_size_limit(2**31 - 1)
+    try:
+        with opened(path) as file:
+            yield from csv.DictReader(file)
+    except csv.Error as error:
+        raise unreadable(path, error) from error
 
 
 def number(value: Any) -> float | None:

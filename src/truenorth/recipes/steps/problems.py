@@ -15,6 +15,16 @@ from truenorth.synth import Filtered
 
 Problems = Annotated[list[Row], "prompt", "answer"]
 EASY, HARD = "easy", "hard"
+# A model trained on one wording forgets how to answer the others.
+ASKED = (
+    "What is {sum}?",
+    "What do you get from {sum}?",
+    "Tell me what {sum} makes.",
+    "Please compute {sum}.",
+    "Find {sum}.",
+    "{sum}?",
+)
+SIGNS = {True: ("plus", "+"), False: ("minus", "-")}
 
 
 def problems(work: Work, *, n: int | None = None, level: str = "", file: str = "") -> Problems:
@@ -47,7 +57,7 @@ def _of_file(file: str) -> list[Row]:
 
 
 def _sums(count: int, seed: int, level: str) -> list[Row]:
-    """Sums of two numbers of two digits, six in ten of them additions."""
+    """Sums of two numbers of two digits in several wordings, six in ten of them additions."""
     if level not in ("", EASY, HARD):
         raise UserError(f"level {level!r}", where="step problems", expected=f"{EASY} or {HARD}")
     rng = random.Random(seed_of("sums", seed, level))
@@ -58,7 +68,7 @@ def _sums(count: int, seed: int, level: str) -> list[Row]:
         carries = a % 10 + b % 10 > 9 if plus else a % 10 < b % 10
         hard = carries or (plus and a + b > 99)
         if level in ("", HARD if hard else EASY):
-            asked = f"What is {a} {'plus' if plus else 'minus'} {b}?"
+            asked = rng.choice(ASKED).format(sum=f"{a} {rng.choice(SIGNS[plus])} {b}")
             told = {"prompt": [{"role": "user", "content": asked}], "answer": str(a + b if plus else a - b)}
             source = Source("sums", "environment", seed=seed)
             rows.append(Row({**told, "level": HARD if hard else EASY}, source))
