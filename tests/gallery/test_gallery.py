@@ -336,11 +336,16 @@ def test_the_command_lists_rows_and_refuses_unknown_ones(capsys: pytest.CaptureF
         ("a: {method: dpo}", "no kind"),
         ("a: {kind: objectiv}", "unknown name 'objectiv'"),
         ("a: {kind: edit, of: [b]}", "names b, which is no row"),
+        ("a: 5", "5 is no row"),
         ("- a", "not a table"),
+        ("-\tkind: base", "rows.yaml, line 1: not YAML"),
     ],
 )
 def test_a_table_with_a_mistake_is_refused(text: str, complaint: str, tmp_path: Path):
     table = tmp_path / "rows.yaml"
     table.write_text("base: {kind: base}\n" + text if text[0] != "-" else text)
     with pytest.raises(UserError, match=re.escape(complaint)):
+        presets(table)
+    table.write_bytes(b"\xff")
+    with pytest.raises(UserError, match="not UTF-8 text"):
         presets(table)

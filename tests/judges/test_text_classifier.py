@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from truenorth.base import UserError
+from truenorth.judges._head import logistic
 from truenorth.judges.protocol import Judge
-from truenorth.judges.text_classifier import TextClassifierJudge, logistic, presence, vocabulary
+from truenorth.judges.text_classifier import TextClassifierJudge, presence, vocabulary
 from truenorth.records import Group
 
 GOOD = [f"a good day for the {w}" for w in "ferry boat net mast sail harbour market".split()] * 5

@@ -123,7 +123,8 @@ def test_rounds_take_whole_clusters_and_double():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"improve": "harmles"}, "no questions about 'harmles'"),
+        ({"improve": "harmles"}, "--improve: no questions about 'harmles'"),
+        ({"limits": [Limit("fact", 0.1)]}, "--limit: no questions about 'fact'"),
         ({"limits": [Limit("harmless", 0.1)]}, "named twice"),
         ({"candidates": []}, "no candidates"),
         ({"rounds": 0}, "0 rounds"),

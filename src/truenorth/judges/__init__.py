@@ -1,6 +1,7 @@
 """Judges value answers. One protocol; checks, language models asked in many ways, panels, and their cards."""
 
 from truenorth.judges._prompts import neutralise
+from truenorth.judges.answer_confidence import AnswerConfidence
 from truenorth.judges.ask import Answer, Asker
 from truenorth.judges.card import card, card_of_scores, passes
 from truenorth.judges.classifier import ClassifierJudge
@@ -26,6 +27,7 @@ from truenorth.judges.verifiable import VerifiableJudge
 
 __all__ = [
     "Answer",
+    "AnswerConfidence",
     "Asker",
     "ChecklistJudge",
     "ClassifierJudge",

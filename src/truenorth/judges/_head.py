@@ -169,8 +169,8 @@ def fit_logistic(
     return Linear(weight_F, bias, LINEAR[best], expit(logits_SN[best]))
 
 
-def logistic(x_NR: Any, y_N: Floats, strength: float) -> tuple[Floats, float]:
-    """argmin of the summed cross-entropy + strength / 2 |w|^2; the bias is free."""
+def logistic(x_NR: Any, y_N: Floats, strength: float, *, rounds: int = 500) -> tuple[Floats, float]:
+    """argmin of the summed cross-entropy + strength / 2 |w|^2; the bias is free. `x_NR` may be a sparse matrix."""
 
     def loss(w: Floats) -> tuple[float, Floats]:
         z_N = x_NR @ w[:-1] + w[-1]
@@ -178,7 +178,9 @@ def logistic(x_NR: Any, y_N: Floats, strength: float) -> tuple[Floats, float]:
         value = float(np.logaddexp(0, z_N).sum() - y_N @ z_N + strength / 2 * w[:-1] @ w[:-1])
         return value, np.append(x_NR.T @ error_N + strength * w[:-1], error_N.sum())
 
-    found = minimize(loss, np.zeros(x_NR.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    found = minimize(
+        loss, np.zeros(x_NR.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": rounds}
+    )
     return found.x[:-1], float(found.x[-1])
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from truenorth.base import UserError
+from truenorth.base import UserError, unreadable
 from truenorth.judges.confine import Limits, Ran, run_confined
 
 AT_ONCE = 2000  # calls of one process: starting it costs as much as some thousand small checks
@@ -87,9 +87,11 @@ def foreign(
     if path is None:
         fix = f"put {module.replace('.', '/')}.py into {folder}, or on PYTHONPATH"
         raise UserError(f"no file of a module {module!r}", where=where, fix=fix)
-    source = path.read_text(encoding="utf-8")
     try:
+        source = path.read_text(encoding="utf-8")
         body = ast.parse(source).body
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(path, error) from error
     except (SyntaxError, ValueError) as error:
         raise UserError(f"{path} is not Python ({error})", where=where) from error
     found = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == function]

@@ -16,11 +16,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
 from truenorth.base import UserError, content_hash, read_jsonl, seed_of
+from truenorth.judges._head import logistic
 from truenorth.judges.checks._text import sentences, words
 from truenorth.records import Group, Judgement
 from truenorth.stats import Estimate, rate
@@ -28,6 +28,7 @@ from truenorth.stats import Estimate, rate
 Of = Literal["mean", "lowest", "last"]
 Floats = NDArray[np.float64]
 STRENGTHS = (1.0, 3.0, 10.0)  # of the L2 penalty, on 0/1 features
+ROUNDS = 100  # of the fit, at most: thousands of columns move little after that
 LEAST = 50  # labelled texts, ten of each side
 ROW = '{"text": "...", "label": true or false (or 1 and 0)}, a line each'
 
@@ -86,7 +87,7 @@ class TextClassifierJudge:
         strength, right = max(
             ((s, _right_out_of_fold(x_NF, y_N, fold_N, s)) for s in STRENGTHS), key=lambda pair: pair[1]
         )
-        weight_F, bias = logistic(x_NF, y_N, strength)
+        weight_F, bias = logistic(x_NF, y_N, strength, rounds=ROUNDS)
         label = name or f"classifier:{content_hash([list(texts), [bool(v) for v in labels]], 8)}"
         return cls(columns, weight_F, bias, label, rate(right, len(texts)), len(texts), of)
 
@@ -128,19 +129,6 @@ def presence(texts: Sequence[str], columns: Mapping[str, int]) -> Any:
     return csr_matrix((np.ones(len(indices)), indices, indptr), shape=(len(texts), len(columns)))
 
 
-def logistic(x_NF: Any, y_N: Floats, strength: float) -> tuple[Floats, float]:
-    """argmin of the summed cross-entropy + strength / 2 |w|^2; the bias is free."""
-
-    def loss(w: Floats) -> tuple[float, Floats]:
-        z_N = x_NF @ w[:-1] + w[-1]
-        error_N = expit(z_N) - y_N
-        value = float(np.logaddexp(0, z_N).sum() - y_N @ z_N + strength / 2 * w[:-1] @ w[:-1])
-        return value, np.append(x_NF.T @ error_N + strength * w[:-1], error_N.sum())
-
-    found = minimize(loss, np.zeros(x_NF.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 100})
-    return found.x[:-1], float(found.x[-1])
-
-
 def read_texts(path: str | Path) -> tuple[list[str], list[bool]]:
     """Texts and labels of a JSONL file, gzipped or not.
 
@@ -168,6 +156,6 @@ def _right_out_of_fold(x_NF: Any, y_N: Floats, fold_N: NDArray[np.int64], streng
     right = 0
     for fold in np.unique(fold_N):
         rest = fold_N != fold
-        weight_F, bias = logistic(x_NF[rest], y_N[rest], strength)
+        weight_F, bias = logistic(x_NF[rest], y_N[rest], strength, rounds=ROUNDS)
         right += int((((x_NF[~rest] @ weight_F + bias) > 0) == (y_N[~rest] > 0.5)).sum())
     return right

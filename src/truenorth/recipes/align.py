@@ -162,7 +162,9 @@ def concluded(
     run.publish("model", run.step_files("model", [weights, card], lambda to: with_card(weights, card, to)))
     write_report(report, run.path)
     if job.constitution.path:
-        write_text(run.path / "constitution.yaml", Path(job.constitution.path).read_text(encoding="utf-8"))
+        written = Path(job.constitution.path)
+        kind = ".md" if written.suffix.lower() in (".md", ".markdown") else ".yaml"
+        write_text(run.path / f"constitution{kind}", written.read_text(encoding="utf-8"))
     return report
 
 

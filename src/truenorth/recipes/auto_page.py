@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from rich.table import Table
 from rich.text import Text
 
 from truenorth.base import write_json, write_text
 from truenorth.recipes.auto import COUNTS, Entry, Search
+from truenorth.report.shell import page_of
 from truenorth.report.words import shown
 from truenorth.stats import Estimate, Paired, holm, needed_n_mean
 
@@ -144,18 +141,16 @@ def entry_dict(entry: Entry) -> dict[str, Any]:
 
 def page(search: Search, notes: Sequence[str]) -> str:
     """The page: everything from files escaped, no script, no network."""
-    style = resources.files("truenorth.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     source = resources.files("truenorth.recipes").joinpath("auto_page.html").read_text(encoding="utf-8")
-    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return made.from_string(source).render(
+    return page_of(
+        source,
+        filters={},
         headline=headline(search),
         columns=COLUMNS,
         rows=[(e, [] if e.failed else cells(e, search)) for e in ordered(search)],
         front=search.front,
         notes=notes,
         spent=search.spent,
-        style=Markup(style),
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
 
 

@@ -230,10 +230,10 @@ def _check(names: Sequence[str], items: Sequence[Item], candidates: Sequence[Set
     if rounds < 1:
         raise UserError(f"{rounds} rounds", where="--rounds", expected="1 or more")
     known = list(dict.fromkeys(item.principle for item in items))
-    for name in names:
+    for name, where in zip(names, ["--improve", *["--limit"] * len(names)], strict=False):
         if name not in known:
             raise UserError(
-                f"no questions about {name!r}", where="--limit", expected=f"one of {', '.join(known)}"
+                f"no questions about {name!r}", where=where, expected=f"one of {', '.join(known)}"
             )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

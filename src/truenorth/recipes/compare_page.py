@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from truenorth.base import write_text
@@ -16,21 +14,14 @@ from truenorth.recipes.compare import Compared, Pair
 from truenorth.recipes.compare_gate import Decision
 from truenorth.recipes.compare_table import chance, is_rate, points, remarks, sentence, settles
 from truenorth.report.plots import Scale
-from truenorth.report.words import shown
+from truenorth.report.shell import page_of
 from truenorth.stats import Paired
 
 
 def compare_page(compared: Compared, decisions: Sequence[Decision] = ()) -> str:
     """The page."""
-    style = resources.files("truenorth.report").joinpath("templates/style.css").read_text(encoding="utf-8")
     source = resources.files("truenorth.recipes").joinpath("compare_page.html").read_text(encoding="utf-8")
-    made = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        finalize=lambda value: shown(value, 400) if type(value) is str else value,
-    )
-    made.filters |= {
+    told: dict[str, Callable[..., Any]] = {
         "chance": chance,
         "settles": settles,
         "strip": lambda pair: _strip(pair, pair.test),
@@ -39,14 +30,14 @@ def compare_page(compared: Compared, decisions: Sequence[Decision] = ()) -> str:
         "slice_strip": lambda both: _strip(*both),
         "slice_told": lambda both: f"{points(both[1].difference, is_rate(both[0]))} ({_interval(*both)})",
     }
-    return made.from_string(source).render(
+    return page_of(
+        source,
+        filters=told,
         c=compared,
         title=" against ".join(compared.systems[:2]) + (" and others" if len(compared.systems) > 2 else ""),
         headline=sentence(compared.pairs[0]),
         decisions=decisions,
         remarks=remarks(compared),
-        style=Markup(style),
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
 
 

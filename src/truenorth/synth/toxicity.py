@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from truenorth.base import UserError, seed_of
-from truenorth.judges.text_classifier import logistic, presence, vocabulary
+from truenorth.judges._head import logistic
+from truenorth.judges.text_classifier import ROUNDS, presence, vocabulary
 from truenorth.stats import Estimate, rate
 from truenorth.synth.embed import BATCH, ngrams
 
@@ -43,8 +44,8 @@ class Views:
     @classmethod
     def fit(cls, texts: Sequence[str], labels: NDArray[np.bool_]) -> Views:
         columns, y_N = vocabulary(texts), labels.astype(np.float64)
-        words = logistic(presence(texts, columns), y_N, STRENGTH)
-        return cls(columns, words, logistic(_pieces(texts), y_N, 0.1))
+        words = logistic(presence(texts, columns), y_N, STRENGTH, rounds=ROUNDS)
+        return cls(columns, words, logistic(_pieces(texts), y_N, 0.1, rounds=ROUNDS))
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
         """(2, N): each view's probability of toxic."""
