@@ -54,8 +54,8 @@ def test_different_releases_add_up_as_in_the_library():
 
 
 def test_what_the_recipe_spends_on_500_prompts_is_that_of_a_public_library():
-    """The releases of step `private_prompts` at epsilon 8: 40 steps of DP-SGD at rate 0.05, and the histogram. Numbers by
-    dp-accounting 0.6.0; its Renyi accountant leaves out the orders that it could not sum."""
+    """The releases of step `private_prompts` at epsilon 8: 40 steps of DP-SGD at rate 0.05, and the histogram. Both
+    numbers by dp-accounting 0.6.0, whose Renyi accountant leaves out the orders that it could not sum."""
     both = [Release(0.6097806430484968, 0.05, 40), Release(2.1072371765582973)]
     found = spent(both, 0.1 / 500, rows=500)
     assert found.epsilon == pytest.approx(6.181343, rel=1e-3)
