@@ -118,6 +118,7 @@ def test_a_norm_that_is_changed_today_holds_at_once(tmp_path: Path):
     assert over_seeds(bare, last, "harmless").low > 0
 
 
+@pytest.mark.xfail(strict=True, reason="pooled +4.8 and +10.2 points, but in one seed of three neither gains")
 def test_what_a_writer_adds_to_prompts_makes_answers_better():
     """Row A39: with complements, harmless and private up in each seed and pooled, look-alikes within ten points."""
     names, model = ("harmless", "private", "helpful"), base()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
 
 import pytest
 from test_gold import SEEDS
-from test_run_gold import run
+from test_run_gold import run, told
 
 from truenorth.judges.classifier import ClassifierJudge
 from truenorth.models.local import LocalModel
@@ -251,7 +252,12 @@ def in_second_language(seed: int, principle: str, before: LocalModel, after: Loc
     return Told(*sides, [item.ask.cluster for item, _ in kept])
 
 
-@pytest.mark.parametrize("principle", ["facts", "private", "harmless", "honest"])
+NOT_CARRIED = pytest.mark.xfail(strict=True, reason="12.9 % of known facts before, 5.6 % after")
+
+
+@pytest.mark.parametrize(
+    "principle", [pytest.param("facts", marks=NOT_CARRIED), "private", "harmless", "honest"]
+)
 def test_questions_in_the_second_language_are_answered_better(principle):
     """Row A36."""
     start = base_of("x-llama")
@@ -287,3 +293,29 @@ def test_the_gap_between_counterfactual_twins_closes():
         for seed in SEEDS
     ]
     proven(found, "gap between the guilds", -1)
+
+
+# --- A25, A29: process rewards --------------------------------------------------------------------------------------
+
+
+def drawn_right(name: str, seed: int) -> Told:
+    """Right answers to held-out sums, one drawn for each (temperature 1)."""
+    sums = items("skills", each=300)
+    sides = [
+        [
+            float(right(item.ask, text))
+            for item, text in zip(sums, said(m, [asked(i) for i in sums], temperature=1.0, seed=seed))
+        ]
+        for m in (base_of(name), trained(name, seed))
+    ]
+    return Told(*sides, [item.ask.cluster for item in sums])
+
+
+@pytest.mark.parametrize("name", ["process-rewards", "easy-to-hard"])
+def test_sums_are_drawn_right_more_often_after_imitating_what_steps_rank_best(name):
+    """The claims of both recipes; their likeliest answers were right before, which the report shows."""
+    recipe = read_recipe(name)
+    assert recipe.claim is not None
+    reported = replace(recipe, claim=replace(recipe.claim, set="near"))
+    print(f"\n{name}, greedy and near: {told(reported, [run(name, seed) for seed in SEEDS])}")
+    proven([drawn_right(name, seed) for seed in SEEDS], f"{name}, drawn")
