@@ -99,7 +99,7 @@ def test_the_rotation_has_the_gradient_of_its_formula():
     assert torch.autograd.gradcheck(lambda x: small._Rotate.apply(x, cos, sin), (x,))
 
 
-def test_a_worked_norm_gate_and_rotation():
+def test_a_worked_norm_and_rotation():
     x = torch.tensor([[3.0, 4.0]])  # mean of squares 12.5
     made = small._RmsNorm.apply(x, torch.tensor([1.0, 2.0]), 0.0, 0.0)
     torch.testing.assert_close(made, torch.tensor([[3.0, 8.0]]) / 12.5**0.5)

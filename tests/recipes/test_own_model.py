@@ -16,6 +16,7 @@ from truenorth.base import UserError
 from truenorth.cli.main import main
 from truenorth.constitution import load
 from truenorth.models.glance import glance
+from truenorth.recipes.forecast import flops_a_second
 from truenorth.recipes.overrides import with_overrides
 from truenorth.recipes.own_prompts import part_of, read_prompts
 from truenorth.recipes.own_roles import Means, roles
@@ -424,6 +425,10 @@ def test_a_judge_that_says_nothing_or_always_the_same_is_one_message(
     said = capsys.readouterr().err
     assert message in said
     assert len(said.strip().splitlines()) == 1
+
+
+def test_the_speed_of_a_core_is_tried_once_a_process_so_that_plans_agree_with_themselves():
+    assert flops_a_second() == flops_a_second()
 
 
 # measuring alone

@@ -128,7 +128,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser, shown: set[str]) -> set[str]:
     """The settings of objectives that are not shown already; their names."""
-    title = "settings of objectives (see docs, and `truenorth objectives` where it is there)"
+    title = "settings of objectives (`truenorth objectives explain NAME` says what they do)"
     group = parser.add_argument_group(title)
     help = "any argument or setting, such as beta=0.2"
     group.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=help)

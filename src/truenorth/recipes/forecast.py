@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import NamedTuple
 
 from truenorth.engine import duration
@@ -52,8 +53,10 @@ def memory_mib(look: Glance, settings: Settings) -> float:
     return START_MIB + 2 * weights + 5 * trains + cache
 
 
+@cache
 def flops_a_second() -> float:
-    """Float32 speed of a core, on a small product: a tenth of a second of trying. Other processes do not count."""
+    """Float32 speed of a core, on a small product: a tenth of a second of trying, once a process (a plan asks some
+    hundred times). Other processes do not count."""
     import torch
 
     a_DD = torch.ones(256, 256)
