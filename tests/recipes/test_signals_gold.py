@@ -316,6 +316,6 @@ def test_sums_are_drawn_right_more_often_after_imitating_what_steps_rank_best(na
     """The claims of both recipes; their likeliest answers were right before, which the report shows."""
     recipe = read_recipe(name)
     assert recipe.claim is not None
-    reported = replace(recipe, claim=replace(recipe.claim, set="near"))
+    reported = replace(recipe, claim=recipe.claim._replace(set="near"))
     print(f"\n{name}, greedy and near: {told(reported, [run(name, seed) for seed in SEEDS])}")
     proven([drawn_right(name, seed) for seed in SEEDS], f"{name}, drawn")
