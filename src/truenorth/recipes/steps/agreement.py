@@ -1,18 +1,21 @@
-"""Pairs on whose order a judge and the model's own likelihoods agree."""
+"""Pairs on whose order a judge and the model's own likelihoods agree, and answers to keep where all are good."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_rows import kept_as_it_is
 from truenorth.recipes.run_work import Load, Pairs, Verdicts, Work
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import grouped
+from truenorth.recipes.steps.west_of_n import alike
 from truenorth.records import Row, Source
 
 
 def agreement(verdicts: Verdicts, model: LocalModel, work: Work, *, most: int = 4) -> Pairs:
-    """The best above the worst of the longest order that both have in common, one pair a prompt.
+    """The best above the worst of the longest order that both have in common, one pair a prompt; of answers that are
+    all good and equally so the likeliest, to keep.
 
     The judge ranks by score, the model by log-probability a token; of equal scores the likelier stands first, so that
     they cost no agreement. At most `most` answers of a prompt are ranked, those given most often.
@@ -33,7 +36,7 @@ def agreement(verdicts: Verdicts, model: LocalModel, work: Work, *, most: int = 
             work.count("prompts whose rankings do not agree", 1)
         else:
             found.append(_pair(order[0], order[-1], work))
-    return found
+    return [*found, *(kept_as_it_is(row, work, "agreement") for row in alike(verdicts, 0.0))]
 
 
 def _usual(rows: Sequence[Row], most: int) -> list[Row]:
