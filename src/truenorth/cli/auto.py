@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--held", type=int, default=150, metavar="N", help="prompts that judge in the first round (150)"
     )
     parser.add_argument("--budget", metavar="TIME", help="for all rounds together; sizes are cut to fit it")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, say what it would run, and stop"
+    )
     what = parser.add_argument_group("what is aligned")
     what.add_argument(
         "--model", metavar="DIR_OR_ID", help="a transformers model; default: the shipped organism"
@@ -64,12 +67,15 @@ def run(args: argparse.Namespace) -> int:
     from transformers.utils import logging
 
     from truenorth.recipes.auto import halve
-    from truenorth.recipes.auto_inputs import ground, notes_of, out_of
+    from truenorth.recipes.auto_inputs import description, ground, notes_of, out_of
     from truenorth.recipes.auto_page import table, write
 
     logging.disable_progress_bar()
     args.out = out_of(args)
     shared, found, left = ground(args)
+    if args.dry_run:
+        print(description(shared, found, left))
+        return exits.OK
     if left:
         print(f"no room in the budget: {', '.join(left)}", file=sys.stderr)
     search = halve(found, shared.make, rounds=args.rounds, say=_quietly if args.quiet else print)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from truenorth.engine import duration
 from truenorth.recipes.auto import Candidate, candidates
 from truenorth.recipes.auto_run import Ground, held_by_file, held_by_organism, sized
 from truenorth.recipes.harbour import harbour_job
@@ -44,8 +45,26 @@ def ground(args: Any) -> tuple[Ground, list[Candidate], list[str]]:
     found = fitting(every, asked, settings, args.rounds, budget.seconds)
     shares = rounds_of(found, asked, settings, args.rounds, budget.seconds)
     left = [candidate.name for candidate in every if candidate not in found]
-    made = Ground(args.out, job, settings, held, args.held, shares, budget, judges, args.quiet)
+    cpu_s = _forecast(found, asked, settings, shares)
+    made = Ground(args.out, job, settings, held, args.held, shares, budget, judges, cpu_s, args.quiet)
     return made, found, left
+
+
+def description(shared: Ground, found: Sequence[Candidate], left: Sequence[str]) -> str:
+    """What a search would run, for --dry-run."""
+    rounds = len(shared.shares)
+    sizes = ", ".join(f"{100 * share:.0f}%" for share in shared.shares)
+    prompts = ", ".join(f"{shared.judging * 2**number:,}" for number in range(rounds))
+    lines = [
+        f"candidates    {', '.join(candidate.name for candidate in found)}",
+        f"no room for   {', '.join(left)}" if left else "",
+        f"rounds        {rounds}, at {sizes} of the recipes' sizes; the better half goes on",
+        f"judged on     {prompts} prompts, round by round",
+        f"judges        {shared.judges}",
+        f"time          about {duration(shared.forecast)} of one core",
+        f"would write   {shared.out}",
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def _organism(args: Any) -> tuple[Any, Any, Any, str]:

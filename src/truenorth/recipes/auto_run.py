@@ -46,6 +46,7 @@ class Ground:
         judging: prompts that judge in the first round; twice as many each round. The last round has its own.
         shares: of the full size, round by round.
         judges: who judges, in words.
+        forecast: CPU seconds of all rounds.
     """
 
     out: Path
@@ -56,6 +57,7 @@ class Ground:
     shares: Sequence[float]
     budget: Budget
     judges: str
+    forecast: float = 0.0
     quiet: bool = False
 
     def make(self, candidate: Candidate, number: int) -> Entry:
