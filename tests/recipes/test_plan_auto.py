@@ -26,13 +26,13 @@ from truenorth.recipes.auto import (
     halve,
     steadiness,
 )
-from truenorth.recipes.auto_inputs import fitting
+from truenorth.recipes.auto_inputs import description, fitting
 from truenorth.recipes.auto_page import headline, page, to_dict, told
-from truenorth.recipes.auto_run import learned, of_round, pooled
+from truenorth.recipes.auto_run import Ground, learned, of_round, pooled
 from truenorth.recipes.auto_scores import counts_of, entry_of
 from truenorth.recipes.plan import Have, plan
 from truenorth.recipes.plan_inputs import Inputs
-from truenorth.recipes.run_budget import OutOfBudget
+from truenorth.recipes.run_budget import Budget, OutOfBudget
 from truenorth.recipes.run_check import bound
 from truenorth.recipes.run_recipe import read_recipe
 from truenorth.recipes.settings import Settings
@@ -206,8 +206,25 @@ def test_what_the_budget_has_no_room_for_is_left_out_and_said():
     few = kept(60.0)
     assert 0 < len(few) < len(every)
     assert few == [c.name for c in every if c.name in few]  # in their order
-    assert "isara" not in few  # what was not measured goes before what was worth its price
+    assert "isara" not in few  # what was worth least goes first
     assert len(kept(0.1)) == 1
+
+
+def test_a_dry_search_tells_candidates_sizes_prompts_and_time():
+    job, settings, held = (lambda *_: pytest.fail("a dry run makes nothing") for _ in range(3))
+    ground = Ground(Path("runs/x"), job, settings, held, 150, (0.25, 0.5), Budget(), "Judged so.", 130.0)
+    told_by = description(ground, named("ipo", ""), ["isara"])
+    assert "magpie+ipo, magpie\n" in told_by
+    for words in (
+        "no room for   isara",
+        "2, at 25%, 50%",
+        "150, 300 prompts",
+        "Judged so.",
+        "2 min 10 s",
+        "runs/x",
+    ):
+        assert words in told_by
+    assert "no room" not in description(ground, named("ipo"), [])
 
 
 def named(*names: str) -> list[Candidate]:
@@ -372,7 +389,7 @@ def test_the_plan_command_proposes_and_says_how_to_run_it(capsys):
         (["plan", "--budget", "5 requests"], "is no time"),
         (["plan", "--labels", "x"], "--labels needs --model"),
         (["plan", "--model", "m"], "--model needs --constitution"),
-        (["auto", "--rounds", "0"], "0 rounds"),
+        (["auto", "--rounds", "0"], "--rounds: 0; expected 1 or more"),
         (["auto", "--recipes", "magpi"], "did you mean magpie?"),
         (["auto", "--recipes", "magpie", "--objectives", "dpoo"], "dpoo"),
         (["auto", "--model", "m"], "--model needs --constitution and --prompts"),
