@@ -193,6 +193,9 @@ def test_the_mixture_does_better_over_the_sweep_of_system_prompts_than_the_base(
     proven([sweep(seed, lambda _: start) for seed in SEEDS], "sweep, base to mixture")
 
 
+@pytest.mark.xfail(
+    strict=True, reason="87.4 % without system prompts in the lessons, 86.1 % with: -1.3 points"
+)
 def test_the_mixture_does_better_over_the_sweep_than_the_same_lessons_without_system_prompts():
     """Row A16: what diverse system prompts add."""
     found = [sweep(seed, lambda s: trained("mixture-of-instructions", s, "plain")) for seed in SEEDS]
