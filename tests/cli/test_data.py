@@ -169,7 +169,7 @@ def test_balance_shows_each_group(data, capsys):
             "no column 'promt'; expected one of prompt, score, group, ok; did you mean prompt?",
         ),
         ("dedupe rows.jsonl --out x.jsonl --near 0", "near 0.0"),
-        ("select rows.jsonl --out x.jsonl --limit 0", "--limit: 0 rows"),
+        ("select rows.jsonl --out x.jsonl --limit 0", "--limit: 0; expected 1 or more"),
         ("select rows.jsonl --out x.jsonl --limit 2 --by unlike --score prompt", "row 0, prompt: 'Who sells"),
         ("select rows.jsonl --out x.jsonl --limit 2 --score score", "looks at no score"),
         ("scrub rows.jsonl --out x.jsonl --key x.jsonl", "the key is one of the data files"),

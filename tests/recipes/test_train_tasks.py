@@ -81,7 +81,7 @@ def test_coin_learns_both_wordings_as_its_own_function_does(tmp_path: Path, tiny
     [
         (PLAIN, "no column 'paraphrase'"),
         ([*ROWS, {**ROWS[0], "paraphrase": ROWS[0]["prompt"]}], r"rows \[4\] have no second wording"),
-        ([*ROWS, {**ROWS[0], "paraphrase": None}], r"rows \[4\] have no second wording"),
+        ([*ROWS, {**ROWS[0], "paraphrase": None}], r"paraphrase missing \(rows 4\)"),
     ],
 )
 def test_coin_says_which_rows_have_no_second_wording(tmp_path: Path, tiny_llama, rows, complaint):
