@@ -229,6 +229,7 @@ def _alike(answers: Sequence[str]) -> float:
     return sum(a == b != "" for a, b in pairs) / len(pairs)
 
 
+@pytest.mark.xfail(strict=True, reason="85.7 to 89.1 % of pairs, -3.5 to +10.3 points: cannot tell")
 def test_held_out_wordings_of_a_question_are_answered_alike_more_often():
     """Row A17."""
     start = base_of("coin")
