@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from truenorth.base import UserError
 from truenorth.cli.main import main
@@ -27,7 +29,7 @@ from truenorth.recipes.auto import (
     steadiness,
 )
 from truenorth.recipes.auto_inputs import description, fitting
-from truenorth.recipes.auto_page import headline, page, to_dict, told
+from truenorth.recipes.auto_page import headline, page, table, to_dict, told
 from truenorth.recipes.auto_run import Ground, learned, of_round, pooled
 from truenorth.recipes.auto_scores import counts_of, entry_of
 from truenorth.recipes.plan import Have, plan
@@ -337,6 +339,14 @@ def test_objectives_take_the_place_of_the_last_one_where_it_learns_from_pairs():
     assert names == ["magpie", "magpie+ipo", "context-distillation"]
     with pytest.raises(UserError, match="does not learn from pairs alone"):
         candidates(["magpie"], ["kto"], HAVE)
+
+
+def test_the_table_says_below_it_why_a_candidate_failed():
+    printed = Console(width=100, file=StringIO())
+    printed.print(table(Search(((A, LOST),), ("a",))))
+    lines = [line.strip() for line in printed.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert lines[-1] == "e: no pairs"
+    assert any(line.startswith("*  a") for line in lines)
 
 
 def test_the_page_and_the_json_say_the_same_and_escape_what_files_say():

@@ -65,17 +65,18 @@ CHANCE = 0.05
 
 
 def table(search: Search) -> Table:
-    """The last round, the Pareto set first."""
+    """The last round, the Pareto set first; below it why candidates failed."""
     made = Table(
         box=None, pad_edge=False, padding=(0, 2, 0, 0), title=Text(headline(search)), title_justify="left"
     )
     for name in ("", "recipe", *COLUMNS):
         made.add_column(name, no_wrap=name == "recipe")
-    for entry in ordered(search):
-        if entry.failed:
-            made.add_row("", Text(entry.name), Text(shown(entry.failed, 120)))
-        else:
+    entries = ordered(search)
+    for entry in entries:
+        if not entry.failed:
             made.add_row("*" if entry.name in search.front else "", Text(entry.name), *cells(entry, search))
+    lost = [f"{entry.name}: {shown(entry.failed, 120)}" for entry in entries if entry.failed]
+    made.caption, made.caption_justify = (Text("\n".join(lost)) if lost else None), "left"
     return made
 
 
