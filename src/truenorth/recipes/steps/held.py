@@ -39,6 +39,8 @@ def held(rows: Rows, prompts: Prompts, judge: Judge, work: Work, *, n: int = 3) 
         raise UserError(
             f"{judge.name} does not say what is known", where="step held", expected="judge: consistency"
         )
+    if n < 0:
+        raise UserError(f"n {n}", where="step held", expected="0 or more")
     lessons = [as_lesson(row) for row in rows]
     asked = [*(row for row in lessons if row.data["use"] == "pair"), *prompts]
     with work.progress("what is known", len(asked)) as tick:
