@@ -10,6 +10,7 @@ import pytest
 
 from truenorth.base import UserError
 from truenorth.constitution import load
+from truenorth.recipes.run_limits import Swaps
 from truenorth.recipes.run_principles import under
 from truenorth.recipes.run_types import typed
 from truenorth.recipes.settings import Settings
