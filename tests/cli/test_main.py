@@ -202,6 +202,8 @@ def test_catalogues_print_one_name_a_line(capsys):
     assert {"sft", "dpo"} <= set(names)
     assert main(["catalogue", "objectives"]) == 0
     assert "dpo " in capsys.readouterr().out
+    assert main(["catalogue", "recipes"]) == 0
+    assert "magpie               Prompts from the model itself" in capsys.readouterr().out
 
 
 def test_the_doctor_looks_at_everything_and_never_breaks(tmp_path):
