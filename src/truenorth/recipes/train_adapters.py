@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from truenorth.base import UserError
+from truenorth.recipes.train_settings import TrainSettings
 
 if TYPE_CHECKING:
     from truenorth.learn import Lora, Peft
-    from truenorth.recipes.train_settings import TrainSettings
 
 BIASES = "bitfit"
 EXPECTED = "a kind, such as ia3, or a mapping such as {type: vera, r: 64}"
