@@ -159,7 +159,7 @@ def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str, tr
         raise UserError(f"setting {', '.join(missing)} is missing", where=where)
     for key, value in settings.items():
         for pattern in (value if isinstance(value, (list, tuple)) else [value]) if key in PATTERNS else ():
-            compiled(str(pattern))
+            compiled(str(pattern), where=where)
     if not isinstance(check, ForeignCheck):
         _check_types(check, settings, where)
     given = {**settings, **({"folder": str(folder)} if "folder" in required else {})}

@@ -80,7 +80,7 @@ def load(path: Path, fingerprint: str) -> dict[str, Any] | None:
         raise UserError(f"cannot read this checkpoint ({error})", where=str(path), fix="delete it") from error
     if state.get("fingerprint") != fingerprint:
         raise UserError(
-            "this checkpoint is of a fit with other examples, settings or starting weights",
+            "this checkpoint is of a fit with other examples, settings, reference or starting weights",
             where=str(path),
             fix="delete it, or choose another folder",
         )

@@ -117,6 +117,8 @@ def fit(
     module, folder = _in_float32(policy.module, lora), Path(checkpoint) if checkpoint else None
     settings = [steps, lr, schedule, warmup, clip, weight_decay, betas, optimizer, seed, repr(lora)]
     settings += [repr(follow)] if follow else []
+    others = [m for m in (reference, *models.values()) if m is not None] if folder else []
+    settings += [fingerprint(m.module, []) for m in others]
     identity = fingerprint(module, settings + _described(tasks, penalties))
     own = _asked(module, tasks, penalties, reference)
     start = fingerprint(module, []) if folder else ""

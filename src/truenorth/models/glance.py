@@ -20,6 +20,7 @@ class Glance:
         cache_bytes: of keys and values, float32, for one token.
         context: most tokens of prompt and completion together; None: no limit known.
         keeps_system: has the chat template a place for a system turn? None without a template.
+        matrices: the modules that have one, by their dotted names, such as model.layers.0.self_attn.q_proj.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Glance:
     cache_bytes: int
     context: int | None
     keeps_system: bool | None
+    matrices: tuple[str, ...] = ()
 
     @property
     def chats(self) -> bool:
@@ -66,6 +68,7 @@ def glance(path: str | Path) -> Glance:
         cache_bytes(text, itemsize=4),
         context_of(text),
         _keeps_system(codec),
+        tuple(n for n, m in module.named_modules() if any(p.ndim > 1 for p in m.parameters(recurse=False))),
     )
 
 

@@ -173,7 +173,7 @@ def stages(run: Run, data: Sequence[Row], steps: Sequence[str] = STEPS) -> list[
             )
     uses = Counter(f"{r.data['use']}: {r.source.principle or 'good as it is'}" for r in data)
     if found:
-        found[-1]["detail"] = ", ".join(f"{n} {k}" for k, n in uses.most_common())
+        found[-1]["detail"] = ", ".join(f"{n:,} {k}" for k, n in uses.most_common())
     return found
 
 
@@ -285,7 +285,7 @@ def verdict(reached: Sequence[Mapping[str, Any]], principles: Mapping[str, Any])
             if (g["value"].mean <= g["bound"]) == g["at_most"] or g["value"].mean == g["bound"]
         ]
         missed = [f"{g['title']} ({g['set']})" for g in reached if g not in ok]
-        text = f"{len(ok)} of {len(reached)} goals reached"
+        text = f"{len(ok)} of {len(reached)} goals reached by the mean"
         text += f"; not reached: {', '.join(missed)}." if missed else "."
         return {"passed": not missed, "sentence": text}
     moved = {k: v for k, v in principles.items() if v["paired"].p < 0.05}

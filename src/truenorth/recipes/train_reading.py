@@ -84,6 +84,9 @@ def settings_from(objective: str, given: Mapping[str, Any]) -> tuple[TrainSettin
             raise unknown(name, objective, takes)
     made = TrainSettings(objective=objective, objective_settings=settings, **values)
     _check(made)
+    if not made.use_peft:
+        told = [name for name in own if name.startswith("lora_") or name in ("use_dora", "use_rslora")]
+        notes += [f"{name} has no effect: all weights are trained without --use_peft" for name in told]
     return made, notes
 
 

@@ -101,7 +101,10 @@ def sieve(
         UserError: an unknown kind of file, one file for two purposes, or what reading and writing raise.
     """
     paths = [Path(p).resolve() for p in (path, out, dropped) if p is not None]
-    if len(set(paths)) < len(paths):
+    if dropped is not None and paths[2] in paths[:2]:
+        what = "written twice" if paths[2] == paths[1] else "the same file is read and written"
+        raise UserError(what, where=str(dropped), fix="give --dropped another name")
+    if paths[1] == paths[0]:
         raise UserError("the same file is read and written", where=str(out), fix="give --out another name")
     for written in paths[1:]:
         check_suffix(written)
