@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from truenorth.base import UserError, seed_of
 from truenorth.models.encoding import Codec, Pair
+from truenorth.models.limits import cache_places, context_of
 from truenorth.models.protocol import Tick
 from truenorth.records import Completion, Prompt, Scored, prompt_text
 
@@ -94,6 +95,8 @@ class LocalModel:
         batch_rows: int = 1024,
     ) -> LocalModel:
         """Wrap a model that is already in memory."""
+        from truenorth.models.virtual import virtual_tokens
+
         named = _ids(getattr(module.generation_config, "eos_token_id", None))
         codec = Codec.of(tokenizer, text_end_id=named[0] if named else None)
         turn_end = [codec.turn.end_id] if codec.turn and codec.turn.end_id is not None else []
@@ -104,8 +107,11 @@ class LocalModel:
             *turn_end,
             *stop_ids,
         }
-        places = _cache_places(module) if batch_tokens is None else batch_tokens
-        return cls(module, tokenizer, name, codec, frozenset(eos_ids), _context(module), places, batch_rows)
+        places = cache_places(module) if batch_tokens is None else batch_tokens
+        context = context_of(module.config.get_text_config(decoder=True))
+        if context is not None:
+            context -= virtual_tokens(module)
+        return cls(module, tokenizer, name, codec, frozenset(eos_ids), context, places, batch_rows)
 
     def __repr__(self) -> str:
         return f"LocalModel({self.name!r})"
@@ -125,7 +131,7 @@ class LocalModel:
     @cached_property
     def forward(self) -> Forward:
         """How hidden states are computed, the fastest way that is right. Found by comparison, once."""
-        from truenorth.models.forward import open_forward
+        from truenorth.models.opening import open_forward
 
         return open_forward(self.module)
 
@@ -393,26 +399,3 @@ def _ids(value: Any) -> list[int]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [int(value)]
-
-
-def _context(module: Any) -> int | None:
-    from truenorth.models.virtual import virtual_tokens
-
-    config = module.config.get_text_config(decoder=True)
-    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
-        value = getattr(config, name, None)
-        if isinstance(value, int) and value > 0:
-            return value - virtual_tokens(module)
-    return None
-
-
-def _cache_places(module: Any) -> int:
-    """How many tokens' keys and values fit 400 MB on a CPU, a quarter of what is free on a GPU."""
-    import torch
-
-    config = module.config.get_text_config(decoder=True)
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    token_bytes = 2 * config.num_hidden_layers * heads * width * module.dtype.itemsize
-    free = 1.6e9 if module.device.type != "cuda" else torch.cuda.mem_get_info(module.device)[0]
-    return max(4096, int(free / 4 / token_bytes))
