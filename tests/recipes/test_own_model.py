@@ -303,7 +303,8 @@ def test_a_dry_run_counts_the_answers_that_opinions_and_guidance_add(desk, tiny_
         in said
     )
     trained = re.search(r"(\d+) train", said)
-    assert trained and f"8 more to each of {trained[1]} without the user's opinion" in said
+    assert trained
+    assert f"8 more to each of {trained[1]} without the user's opinion" in said
 
 
 # the whole job
