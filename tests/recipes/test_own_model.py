@@ -293,6 +293,20 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(desk, tiny_llama, 
     assert not (desk / "run").exists()
 
 
+def test_a_dry_run_counts_the_answers_that_opinions_and_guidance_add(desk, tiny_llama, capsys):
+    rows = [{"prompt": f"I think the {p} is at {n}. Where is it at {n}?"} for p in PLACES for n in range(12)]
+    edit(desk, "prompts.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert align(desk, tiny_llama(), "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert (
+        "4 to each prompt, 1 more under the guidance of each principle that has some (1), 8 more to each of "
+        in said
+    )
+    trained = re.search(r"(\d+) train", said)
+    assert trained
+    assert f"8 more to each of {trained[1]} without the user's opinion" in said
+
+
 # the whole job
 
 

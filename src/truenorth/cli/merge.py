@@ -17,7 +17,7 @@ from typing import Any
 
 from truenorth.base import UserError
 from truenorth.cli import exits
-from truenorth.cli.choosing import add_choosing
+from truenorth.cli.choosing import add_choosing, check_unchosen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,13 +40,16 @@ def run(args: argparse.Namespace) -> int:
     from truenorth.edit.memory import keep_memory
     from truenorth.edit.planning import make_plan
     from truenorth.edit.prediction import predicted
+    from truenorth.edit.recipe import check_free
     from truenorth.edit.stream import merge
 
     keep_memory()
     if args.choose:
         return _choose(args)
+    check_unchosen(args)
     plan = make_plan(read_config(args.config), max_shard_size=args.max_shard_size)
     if args.dry_run:
+        check_free(args.out)
         for name, value in predicted(plan, args.threads):
             print(f"{name:<12} {value}")
         return exits.OK

@@ -63,4 +63,5 @@ class Config:
     def where(self, path: str) -> str:
         """A place in the file, for errors: "merge.yaml, line 7, models[1].parameters"."""
         line = self.lines.get(path)
-        return ", ".join([self.file or "the configuration", *([f"line {line}"] if line else []), path])
+        place = [f"line {line}"] if line else []
+        return ", ".join([self.file or "the configuration", *place, *([path] if path else [])])

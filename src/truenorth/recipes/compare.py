@@ -47,7 +47,7 @@ def compare_results(
         lower: metrics of which less is better, beside those the files say so of.
 
     Raises:
-        UserError: fewer than two systems, or no metric in common.
+        UserError: fewer than two systems, no metric in common, or a metric named that none of them has.
     """
     named = _named(results)
     if len(named) < 2:
@@ -57,6 +57,12 @@ def compare_results(
     wanted = [
         m for m in dict.fromkeys(m for one in items.values() for m in one) if not metrics or m in metrics
     ]
+    known = dict.fromkeys(
+        m for name in named for m in (*items[name], *(s.metric for s in named[name].summaries))
+    )
+    for option, given in (("--metric", metrics), ("--lower", lower)):
+        if unknown := [name for name in given if name not in known]:
+            raise UserError(f"no metric {unknown[0]!r}", where=option, expected=f"one of {', '.join(known)}")
     names = list(named)
     meetings = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if every_pair or i == 0]
     pairs = []

@@ -62,13 +62,13 @@ def pairs_table(compared: Compared) -> Table:
         "metric",
         "systems",
         "means",
-        "difference",
+        "change",
         "95% interval",
         "p (Holm)",
         "items",
         "to settle",
     ):
-        table.add_column(title)
+        table.add_column(title, no_wrap=title == "p (Holm)")
     for pair in compared.pairs:
         rate, test = is_rate(pair), pair.test
         table.add_row(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from truenorth.base import UserError
 from truenorth.judges.checks._text import applies
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count, Weight
 from truenorth.recipes.run_rows import as_lesson, taken
 from truenorth.recipes.run_work import Have, Load, Pairs, Prompts, Work, lacks_guidance
 from truenorth.recipes.settings import Settings
@@ -17,7 +18,7 @@ from truenorth.synth.contrast import contrast as contrasted
 
 
 def contrast(
-    prompts: Prompts, model: Model, work: Work, *, n: int = 1, against: str = "", gap: float = 0.0
+    prompts: Prompts, model: Model, work: Work, *, n: Count = 1, against: str = "", gap: Weight = 0.0
 ) -> Pairs:
     """`n` pairs a prompt, each under one principle drawn from those that speak of the prompt.
 

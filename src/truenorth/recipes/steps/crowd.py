@@ -9,6 +9,7 @@ from truenorth.base import UserError, content_hash, seed_of
 from truenorth.judges import RewardJudge, read_labels
 from truenorth.judges.reward import LEAST
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_limits import Count, SomeShare
 from truenorth.recipes.run_rows import concerned
 from truenorth.recipes.run_work import Answers, Have, Load, Work
 from truenorth.recipes.settings import Settings
@@ -23,8 +24,8 @@ def crowd(
     model: LocalModel,
     work: Work,
     *,
-    raters: int = 5,
-    share: float = 0.6,
+    raters: Count = 5,
+    share: SomeShare = 0.6,
     only: tuple[str, ...] = (),
 ) -> Trees:
     """A conversation tree for each prompt, in the form of OpenAssistant's export, with a ranking by each rater.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from truenorth.models.guidelines import with_guidelines
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count, Share
 from truenorth.recipes.run_rows import answered
 from truenorth.recipes.run_work import Answers, Guidelines, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
@@ -18,10 +19,10 @@ def retrieved(
     model: Model,
     work: Work,
     *,
-    n: int = 1,
-    k: int = 1,
-    near: int = 8,
-    least: float = 0.2,
+    n: Count = 1,
+    k: Count = 1,
+    near: Count = 8,
+    least: Share = 0.2,
 ) -> Answers:
     """`n` answers a prompt, given under at most `k` guidelines of the library; the rows have the bare prompt.
 

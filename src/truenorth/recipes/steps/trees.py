@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.base import UserError, read_jsonl
+from truenorth.recipes.run_limits import Count, File
 from truenorth.recipes.run_rows import as_lesson, plain
 from truenorth.recipes.run_work import Load, Pairs, Work
 from truenorth.recipes.settings import Settings
@@ -13,7 +14,7 @@ from truenorth.records import Row
 from truenorth.synth.trees import from_oasst, merge, preference_rows
 
 
-def trees(work: Work, asked: Trees = (), *, file: str = "", least: int = 1, margin: int = 1) -> Pairs:  # type: ignore[assignment]
+def trees(work: Work, asked: Trees = (), *, file: File = "", least: Count = 1, margin: Count = 1) -> Pairs:  # type: ignore[assignment]
     """A pair for every two replies of which a majority put one above the other, in the merged order.
 
     Args:
