@@ -7,7 +7,7 @@ from truenorth.engine.journal import Journal, read_journal
 from truenorth.engine.losses import TooManyLosses, bound_losses
 from truenorth.engine.manifest import machine, packages
 from truenorth.engine.progress import Bar, duration, progress, rate
-from truenorth.engine.run import Run, foreseen
+from truenorth.engine.run import Run, foreseen, forget
 from truenorth.engine.secrets import redact
 from truenorth.engine.view import Found, Receipt, View
 
@@ -24,6 +24,7 @@ __all__ = [
     "duration",
     "fingerprint",
     "foreseen",
+    "forget",
     "link_or_copy",
     "machine",
     "meter",

@@ -351,6 +351,21 @@ def _clear(path: Path) -> None:
             (path / file).unlink(missing_ok=True)
 
 
+def forget(path: str | Path) -> None:
+    """Delete what a run made in its directory, as opening it without `resume` does; its manifest stays until then.
+
+    Raises:
+        UserError: the directory is no run, or is in use.
+    """
+    path = Path(path)
+    _refuse_foreign(path)
+    handle = lock.acquire(path / "lock")
+    try:
+        _clear(path)
+    finally:
+        lock.release(handle)
+
+
 def _continued(path: Path, fresh: dict[str, Any]) -> dict[str, Any]:
     """The manifest to go on with: the one on disk, brought up to date, or the fresh one."""
     if not (path / "manifest.json").exists():
