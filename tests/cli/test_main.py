@@ -18,7 +18,7 @@ import truenorth
 from truenorth.base import UserError
 from truenorth.cli import dispatch as dispatching
 from truenorth.cli.doctor import findings
-from truenorth.cli.main import commands, main
+from truenorth.cli.main import FIRST, commands, main
 from truenorth.engine import TooManyLosses, bound_losses
 
 REPORT = {
@@ -47,6 +47,11 @@ def test_help_imports_nothing_but_the_standard_library_and_names_every_command()
         assert f"\n  {name} " in done.stdout
     for status in ("0 ", "1 ", "2 ", "3 ", "130 "):
         assert f"\n  {status}" in done.stdout
+
+
+def test_help_orders_every_command_by_what_people_reach_for_first():
+    assert list(commands()) == list(FIRST)
+    assert FIRST[:3] == ("align", "run", "train")
 
 
 def test_importing_truenorth_or_a_face_loads_neither_torch_nor_transformers():

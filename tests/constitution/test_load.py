@@ -97,6 +97,36 @@ principles:
         assert any(line.startswith(expected) for line in lines), expected
 
 
+def test_lines_are_right_where_norms_of_other_days_are_left_out(tmp_path):
+    path = write(
+        tmp_path,
+        """\
+name: days
+version: "1"
+principles:
+  - id: old
+    kind: norm
+    statement: Use the old form.
+    scope: {until: 2020-12-31}
+  - id: sums
+    statement: Sums are right.
+    checks: [arithmetic]
+  - id: new
+    kind: norm
+    statement: Use the new form.
+    scope: {from: 2021-01-01}
+    severity: high
+""",
+    )
+    held = load(path).on(date(2025, 1, 1))
+    assert held.ids == ("sums", "new")
+    assert held.line("principles[0].checks[0]") == 10
+    assert held.line("principles[1].severity") == 15
+    assert held.line("principles[1].guidance") == 11
+    assert held.line("principles[2]") == 3  # there is none: where the principles begin
+    assert held.line("name") == 1
+
+
 def test_a_pattern_that_could_take_for_ever_is_refused_where_it_stands(tmp_path):
     path = write(
         tmp_path,

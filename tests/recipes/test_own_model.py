@@ -487,6 +487,17 @@ def test_measuring_wants_no_hundred_prompts_and_says_what_was_left_out(questions
     assert "Left out: 1 too long for the context." in said
 
 
+def test_a_dry_run_of_measuring_counts_prompts_and_writes_nothing(questions, tiny_llama, capsys):
+    words = ["measure", "--model", str(tiny_llama()), "--constitution", "policy.yaml", "--out", "m"]
+    assert main([*words, "--prompts", "questions.jsonl", "--dry-run"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "short-e: 4 prompts, measured by checks" in said
+    assert "would write m" in said
+    assert not Path("m").exists()
+    assert main([*words, "--prompts", "questions.jsonl", "--against", "./nowhere", "--dry-run"]) == 2
+    assert "no such model folder" in capsys.readouterr().err
+
+
 def test_a_principle_without_checks_is_measured_by_an_endpoint_and_refused_without_one(
     questions, tiny_llama, capsys
 ):

@@ -16,6 +16,7 @@ from rich.console import Console
 from truenorth.base import UserError
 from truenorth.cli.main import main
 from truenorth.constitution import load
+from truenorth.engine import Run
 from truenorth.models.glance import glance
 from truenorth.recipes.auto import (
     COUNTS,
@@ -28,7 +29,7 @@ from truenorth.recipes.auto import (
     halve,
     steadiness,
 )
-from truenorth.recipes.auto_inputs import description, fitting
+from truenorth.recipes.auto_inputs import description, fitting, left_in, start_again
 from truenorth.recipes.auto_page import headline, page, table, to_dict, told
 from truenorth.recipes.auto_run import Ground, learned, of_round, pooled
 from truenorth.recipes.auto_scores import counts_of, entry_of
@@ -399,6 +400,11 @@ def test_the_plan_command_proposes_and_says_how_to_run_it(capsys):
         (["plan", "--budget", "5 requests"], "is no time"),
         (["plan", "--labels", "x"], "--labels needs --model"),
         (["plan", "--model", "m"], "--model needs --constitution"),
+        (["plan", "--base-url", "x"], "--base-url needs --model"),
+        (
+            ["plan", "--model", "m", "--constitution", "hhh", "--judge", "openai:j"],
+            "--judge: no address of the endpoint; --base-url https://HOST/v1",
+        ),
         (["auto", "--rounds", "0"], "--rounds: 0; expected 1 or more"),
         (["auto", "--rounds", "99"], "--rounds: 99; expected 1 to 8"),
         (["auto", "--held", "3"], "--held: 3; expected 20 or more"),
@@ -419,6 +425,19 @@ def test_options_of_plan_and_auto_that_do_not_fit_are_one_line(words, says, tmp_
     assert says in said
     assert len(said.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_search_begun_again_forgets_its_candidates_and_nothing_else(tmp_path: Path):
+    folder = tmp_path / "round-1" / "magpie"
+    with Run.open(folder, config={"candidate": "magpie"}, say=lambda text: None) as run:
+        run.step("prompts", 1, lambda: [Row({"prompt": "p"}, Source("test"))])
+    (folder / "mine.txt").write_text("kept")
+    (tmp_path / "round-1" / "notes").mkdir()
+    (tmp_path / "auto.json").write_text("{}")
+    assert left_in(tmp_path) == [folder]
+    start_again(tmp_path)
+    kept = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file() and p.name != "lock"}
+    assert kept == {"round-1/magpie/mine.txt", "round-1/magpie/manifest.json"}
 
 
 def test_a_small_search_compares_two_recipes_without_the_oracle(tmp_path: Path, monkeypatch):

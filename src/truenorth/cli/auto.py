@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--budget", metavar="TIME", help="for all rounds together; sizes are cut to fit it")
     parser.add_argument(
+        "--fresh", action="store_true", help="start again; what a search left there is deleted"
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="check everything, say what it would run, and stop"
     )
     what = parser.add_argument_group("what is aligned")
@@ -73,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from transformers.utils import logging
 
     from truenorth.recipes.auto import halve
-    from truenorth.recipes.auto_inputs import description, ground, notes_of, out_of
+    from truenorth.recipes.auto_inputs import description, ground, notes_of, out_of, start_again
     from truenorth.recipes.auto_page import table, write
 
     logging.disable_progress_bar()
@@ -82,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         print(description(shared, found, left))
         return exits.OK
+    if args.fresh:
+        start_again(shared.out)
     if left:
         print(f"no room in the budget: {', '.join(left)}", file=sys.stderr)
     search = halve(found, shared.make, rounds=args.rounds, say=_quietly if args.quiet else print)

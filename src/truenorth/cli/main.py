@@ -14,7 +14,11 @@ from pathlib import Path
 import truenorth
 from truenorth.cli import exits
 
-FIRST = ("align", "measure", "why", "report", "constitution", "world")  # the order people need them in
+FIRST = (  # what people reach for first, in the order in which they do
+    *("align", "run", "train", "measure", "report", "why", "constitution", "data", "judge", "doctor"),
+    *("plan", "auto", "compare", "merge", "edit", "annotate", "gallery", "world"),
+    *("catalogue", "objectives", "statistics"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from truenorth.engine import Run
     from truenorth.measure import Item
     from truenorth.recipes.job import Job
+    from truenorth.recipes.own_inputs import Own
     from truenorth.records import Row
 
 
@@ -47,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="the run's folder (default: runs/measure-NAME)"
     )
     parser.add_argument("--fresh", action="store_true", help="start again; what the run left is deleted")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, say what would be done, stop"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,12 +59,17 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--constitution and --prompts go together", fix="give both, or neither")
     job = _own(args) if args.constitution else _organism(args)
     against = args.against or ("" if args.constitution else str(job.model))
+    out = args.out or Path("runs") / f"measure-{Path(args.model).name}"
+    config = job.config() | {"measured": args.model, "against": against}
+    if args.dry_run:
+        from truenorth.engine import foreseen
+
+        print(_plan(job, args, against, foreseen(out, config=config, resume=not args.fresh)))
+        return exits.OK
     from rich.console import Console
 
     from truenorth.engine import Run
 
-    out = args.out or Path("runs") / f"measure-{Path(args.model).name}"
-    config = job.config() | {"measured": args.model, "against": against}
     with Run.open(
         out, config=config, resume=not args.fresh, constitution=job.constitution.label, seeds=[args.seed]
     ) as opened:
@@ -74,6 +83,27 @@ def run(args: argparse.Namespace) -> int:
     Console().print(console_table(data))
     print(f"report  {page}")
     return exits.FAILED if verdict(check(data)).passed is False else exits.OK
+
+
+def _plan(job: Job, args: argparse.Namespace, against: str, place: str) -> str:
+    """What would be done; both models are looked at, their weights are not loaded."""
+    from truenorth.models.glance import glance
+
+    rows = [("model", args.model), ("beside", against or "nothing")]
+    for name in filter(None, (args.model, against)):
+        look = glance(name)
+        rows.append(("", f"{look.name}: {look.parameters:,} parameters"))
+    rows.append(("constitution", job.constitution.label))
+    if args.constitution:
+        from truenorth.recipes.own_model import items_of, measured
+
+        made = measured(_own_of(args), items=args.items)
+        asked = [item.principle for item in items_of(made)]
+        for name, role in made.roles.items():
+            rows.append(("principle", f"{name}: {asked.count(name):,} prompts, measured by {role.measures}"))
+    else:
+        rows.append(("questions", f"at most {args.items} a principle, held out, judged by the oracle"))
+    return "\n".join(f"{name:<13} {text}" for name, text in [*rows, ("would write", place)])
 
 
 def _alone(job: Job, args: argparse.Namespace, opened: Run) -> Table:
@@ -150,10 +180,15 @@ def _beside(job: Job, args: argparse.Namespace, against: str, opened: Run) -> di
 
 def _own(args: argparse.Namespace) -> Job:
     """The job whose bench is every prompt of the file."""
-    from truenorth.recipes.own_inputs import Own
     from truenorth.recipes.own_model import measuring_job
 
-    own = Own(
+    return measuring_job(_own_of(args), items=args.items)
+
+
+def _own_of(args: argparse.Namespace) -> Own:
+    from truenorth.recipes.own_inputs import Own
+
+    return Own(
         args.model,
         args.constitution,
         args.prompts,
@@ -165,7 +200,6 @@ def _own(args: argparse.Namespace) -> Job:
         allow_code=args.allow_code,
         quiet=args.quiet,
     )
-    return measuring_job(own, items=args.items)
 
 
 def _organism(args: argparse.Namespace) -> Job:

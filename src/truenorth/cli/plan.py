@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", metavar="FILE", help="prompts to learn from")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="answers that people rated")
     parser.add_argument("--judge", default="", metavar="openai:MODEL", help="an endpoint that judges")
+    parser.add_argument("--base-url", default="", metavar="URL", help="its address, as a rule ending in /v1")
     parser.add_argument("--budget", metavar="TIME", help="time on the clock, such as 30m")
     parser.add_argument("--size", default="micro", metavar="NAME", help="of the organism (default micro)")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -254,7 +254,21 @@ class Constitution(_Frozen):
         held = tuple(p for p in self.principles if p.in_force(on=day, place=place, group=group))
         if not held:
             raise ValueError(f"no principle of {self.name} holds on {day}")
-        return self.model_copy(update={"principles": held})
+        found = self.model_copy(update={"principles": held})
+        found._lines = self._lines_of([i for i, p in enumerate(self.principles) if p in held])
+        return found
+
+    def _lines_of(self, kept: Sequence[int]) -> dict[str, int]:
+        """The lines of what is left when only the principles at these places are: they have other numbers then."""
+        place = {str(i): str(k) for k, i in enumerate(kept)}
+        found = {}
+        for path, line in self._lines.items():
+            inside = re.match(r"principles\[(\d+)\]", path)
+            if inside is None:
+                found[path] = line
+            elif inside[1] in place:
+                found[f"principles[{place[inside[1]]}]{path[inside.end() :]}"] = line
+        return found
 
     def line(self, path: str) -> int | None:
         """The line of the file where `principles[1].severity`, say, was written, or of what is around it."""

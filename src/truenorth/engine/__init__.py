@@ -6,7 +6,7 @@ from truenorth.engine.fingerprint import fingerprint
 from truenorth.engine.journal import Journal, read_journal
 from truenorth.engine.losses import TooManyLosses, bound_losses
 from truenorth.engine.manifest import machine, packages
-from truenorth.engine.places import foreseen
+from truenorth.engine.places import foreseen, forget
 from truenorth.engine.progress import Bar, duration, progress, rate
 from truenorth.engine.run import Run
 from truenorth.engine.secrets import redact
@@ -25,6 +25,7 @@ __all__ = [
     "duration",
     "fingerprint",
     "foreseen",
+    "forget",
     "link_or_copy",
     "machine",
     "meter",

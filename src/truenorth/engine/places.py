@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.base import UserError
+from truenorth.engine import lock
 from truenorth.engine import manifest as manifests
 from truenorth.engine.atomic import storage_errors
 
@@ -74,6 +75,21 @@ def clear(path: Path) -> None:
             shutil.rmtree(path / folder, ignore_errors=True)
         for file in ("metrics.jsonl", "report.html", "report.json"):
             (path / file).unlink(missing_ok=True)
+
+
+def forget(path: str | Path) -> None:
+    """Delete what a run made in its directory, as opening it without `resume` does; its manifest stays until then.
+
+    Raises:
+        UserError: the directory is no run, or is in use.
+    """
+    path = Path(path)
+    refuse_foreign(path)
+    handle = lock.acquire(path / "lock")
+    try:
+        clear(path)
+    finally:
+        lock.release(handle)
 
 
 def continued(path: Path, fresh: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.base import UserError
-from truenorth.engine import duration
+from truenorth.engine import duration, forget
 from truenorth.recipes.auto import Candidate, candidates
 from truenorth.recipes.auto_run import Ground, held_by_file, held_by_organism, sized
 from truenorth.recipes.harbour import harbour_job
@@ -53,7 +53,9 @@ def ground(args: Any) -> tuple[Ground, list[Candidate], list[str]]:
             where="--budget",
             fix="give more time, fewer --rounds, or --recipes that cost less",
         )
-    made = Ground(args.out, job, settings, held, args.held, shares, budget, judges, cpu_s, args.quiet)
+    made = Ground(
+        args.out, job, settings, held, args.held, shares, budget, judges, cpu_s, args.quiet, args.fresh
+    )
     return made, found, left
 
 
@@ -69,9 +71,33 @@ def description(shared: Ground, found: Sequence[Candidate], left: Sequence[str])
         f"judged on     {prompts} prompts, round by round",
         f"judges        {shared.judges}",
         f"time          about {duration(shared.forecast)} of one core",
-        f"would write   {shared.out}",
+        f"would write   {_place(shared)}",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _place(shared: Ground) -> str:
+    there = len(left_in(shared.out))
+    if shared.fresh and there:
+        return f"{shared.out}, where what an earlier search left is deleted first"
+    return f"{shared.out}" + (f", going on with the {there} candidates begun there" if there else "")
+
+
+def left_in(out: Path) -> list[Path]:
+    """The runs that a search left there."""
+    return sorted(path.parent for path in out.glob("round-*/*/manifest.json"))
+
+
+def start_again(out: Path) -> None:
+    """Delete what a search left there.
+
+    Raises:
+        UserError: a candidate of it is at work.
+    """
+    for folder in left_in(out):
+        forget(folder)
+    for page in ("auto.json", "auto.html"):
+        (out / page).unlink(missing_ok=True)
 
 
 def _organism(args: Any) -> tuple[Any, Any, Any, str]:

@@ -47,6 +47,7 @@ class Ground:
         shares: of the full size, round by round.
         judges: who judges, in words.
         forecast: CPU seconds of all rounds.
+        fresh: begin each candidate again.
     """
 
     out: Path
@@ -59,6 +60,7 @@ class Ground:
     judges: str
     forecast: float = 0.0
     quiet: bool = False
+    fresh: bool = False
 
     def make(self, candidate: Candidate, number: int) -> Entry:
         """The candidate at the size of a round, and what its judged answers say. What is done already is read, also
@@ -72,7 +74,12 @@ class Ground:
             path.parent for path in self.out.glob("round-*/*/manifest.json") if path.parent != folder
         )
         with Run.open(
-            folder, config=config, constitution=job.constitution.label, say=lambda text: None, others=others
+            folder,
+            config=config,
+            resume=not self.fresh,
+            constitution=job.constitution.label,
+            say=lambda text: None,
+            others=others,
         ) as run:
             done = work_off(steps, job, run, named=named, budget=self.budget, quiet=self.quiet)
             cpu_s = sum(

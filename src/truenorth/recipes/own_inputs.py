@@ -181,15 +181,23 @@ def _check_endpoints(own: Own) -> None:
         ("--judge", "--base-url", own.judge, own.base_url),
         ("--measure", "--measure-url", own.measure, own.measure_url or own.base_url),
     ):
-        kind, _, model = spec.partition(":")
-        if spec and (kind != "openai" or not model):
-            raise UserError(f"{spec!r} names no judge", where=option, expected="openai:MODEL")
-        if spec and not url:
-            fix = f"{address} https://HOST/v1"
-            raise UserError("no address of the endpoint", where=option, fix=fix)
-        if spec:
-            HttpModel(url, model)  # refuses an address that is not allowed
+        check_endpoint(option, address, spec, url)
     if own.max_requests is not None and own.max_requests < 1:
         raise UserError(f"{own.max_requests} requests", where="--max-requests", expected="1 or more")
     if not 0 <= own.max_losses <= 1:
         raise UserError(f"{own.max_losses}", where="--max-losses", expected="a fraction in [0, 1]")
+
+
+def check_endpoint(option: str, address: str, spec: str, url: str) -> None:
+    """The judge that `option` names, at the `url` that `address` gives; nothing is asked.
+
+    Raises:
+        UserError: it is no endpoint, or its address is missing or not allowed.
+    """
+    kind, _, model = spec.partition(":")
+    if spec and (kind != "openai" or not model):
+        raise UserError(f"{spec!r} names no judge", where=option, expected="openai:MODEL")
+    if spec and not url:
+        raise UserError("no address of the endpoint", where=option, fix=f"{address} https://HOST/v1")
+    if spec:
+        HttpModel(url, model)  # refuses an address that is not allowed

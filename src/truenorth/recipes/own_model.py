@@ -69,13 +69,20 @@ def own_job(made: Ready, *, about: str = ABOUT) -> Job:
 
 def measuring_job(own: Own, *, items: int) -> Job:
     """A job that measures only: every prompt of the file is a question, `items` of them a measure at most."""
-    made = ready(own, measuring=True)
+    made = measured(own, items=items)
     split = made.split
-    whole = split._replace(test=[*split.test, *split.watched, *split.train])
     about = f"The prompts of {own.prompts}, at most {items} a principle. One answer each at temperature 1."
     if split.dropped:
         about += f" Left out: {', '.join(f'{n} {reason}' for reason, n in split.dropped.items())}."
-    return own_job(replace(made, split=whole, settings=replace(made.settings, items=items)), about=about)
+    return own_job(made, about=about)
+
+
+def measured(own: Own, *, items: int) -> Ready:
+    """What a job that measures only is made of: every prompt of the file is there to measure."""
+    made = ready(own, measuring=True)
+    split = made.split
+    whole = split._replace(test=[*split.test, *split.watched, *split.train])
+    return replace(made, split=whole, settings=replace(made.settings, items=items))
 
 
 def _prompts(made: Ready, model: LocalModel, settings: Settings, count: Count) -> list[Row]:

@@ -9,14 +9,14 @@ from truenorth.base import UserError
 from truenorth.constitution import load
 from truenorth.models.glance import Glance, glance
 from truenorth.recipes.at_hand import have_of
-from truenorth.recipes.own_inputs import for_real_models
+from truenorth.recipes.own_inputs import check_endpoint, for_real_models
 from truenorth.recipes.own_prompts import read_prompts
 from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.run_work import Have
 from truenorth.recipes.settings import Settings
 from truenorth.worlds.harbour import organism
 
-OPTIONS = ("model", "constitution", "prompts", "labels", "judge")
+OPTIONS = ("model", "constitution", "prompts", "labels", "judge", "base_url")
 
 
 class Inputs(NamedTuple):
@@ -37,8 +37,9 @@ def inputs(args: Any) -> Inputs:
     budget = Budget.parse(args.budget).seconds if args.budget else None
     if args.budget and budget is None:
         raise UserError(f"{args.budget!r} is no time", where="--budget", expected="such as 30m")
-    given = [f"--{name} {getattr(args, name)}" for name in OPTIONS if getattr(args, name)]
+    given = [f"--{_dashed(name)} {getattr(args, name)}" for name in OPTIONS if getattr(args, name)]
     if args.model:
+        check_endpoint("--judge", "--base-url", args.judge, args.base_url)
         look, constitution = glance(args.model), load(args.constitution)
         settings = for_real_models(look)
         prompts = None
@@ -49,9 +50,13 @@ def inputs(args: Any) -> Inputs:
     for name in OPTIONS[1:]:
         if getattr(args, name):
             raise UserError(
-                f"--{name} needs --model", fix="without --model, it is about the shipped organism"
+                f"--{_dashed(name)} needs --model", fix="without --model, it is about the shipped organism"
             )
     home = organism(args.size)
     look = glance(home.model)
     told = {"labels": home.labels, "judge": "", "prompts": None, "organism": True}
     return Inputs(have_of(look, load(home.constitution), **told), look, Settings(), given, budget)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
