@@ -212,6 +212,16 @@ def test_a_checkpoint_of_another_fit_is_refused(tmp_path):
         train(plain.tiny_llama(1), all_three(), checkpoint=tmp_path)
 
 
+def test_a_checkpoint_is_of_one_reference(tmp_path):
+    one, other = (plain.policy_of(plain.tiny_llama(seed)) for seed in (1, 2))
+    train(plain.tiny_llama(), all_three(), checkpoint=tmp_path, reference=one)
+    assert (
+        train(plain.tiny_llama(), all_three(), checkpoint=tmp_path, reference=one).last == {}
+    )  # done already
+    with pytest.raises(UserError, match="other examples, settings"):
+        train(plain.tiny_llama(), all_three(), checkpoint=tmp_path, reference=other)
+
+
 def test_a_truncated_checkpoint_is_one_clear_message(tmp_path):
     train(plain.tiny_llama(), all_three(), checkpoint=tmp_path)
     file = tmp_path / "fit.pt"

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict, search settings, or merge and print the result's folder."""
-    from truenorth.edit.config import read_config
+    from truenorth.edit.config_reader import read_config
     from truenorth.edit.memory import keep_memory
     from truenorth.edit.planning import make_plan
     from truenorth.edit.prediction import predicted
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _choose(args: argparse.Namespace) -> int:
     """Search the places of the YAML that --choose names."""
     from truenorth.cli.choosing import chosen, search_of
-    from truenorth.edit.config import parse, read_config
+    from truenorth.edit.config_reader import parse, read_config
     from truenorth.edit.plan import Plan
     from truenorth.edit.planning import make_plan
     from truenorth.edit.recipe import recipe_of

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from truenorth.base import UserError, write_json
 from truenorth.edit.carry import carry
-from truenorth.edit.models import INDEX
+from truenorth.edit.folders import INDEX
 from truenorth.edit.plan import Plan, Shard, threads_here
 from truenorth.edit.planning import make_plan
 from truenorth.edit.recipe import RECIPE, begin, check_free, is_done, recipe_of

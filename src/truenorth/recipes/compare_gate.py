@@ -9,8 +9,8 @@ import re
 from typing import Literal, NamedTuple
 
 from truenorth.base import UserError
-from truenorth.recipes.compare import Compared, Pair
 from truenorth.recipes.compare_table import is_rate
+from truenorth.recipes.compared import Compared, Pair
 from truenorth.stats.power import kept
 
 Kind = Literal["non-inferior", "superior", "equivalent"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from truenorth.recipes.compare import Compared, Pair
+from truenorth.recipes.compared import Compared, Pair
 from truenorth.report.words import shown
 
 COLOURS = {"better": "green", "worse": "red", "cannot tell": "yellow"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -131,9 +132,10 @@ def _estimate(judge: Judge, groups: Sequence[Group]) -> tuple[float, float, floa
 def peak(points: Sequence[Point]) -> Point:
     """The last look that the second judge does not find clearly worse than its best one: their intervals meet.
 
-    What follows a real fall of the second judge is over-optimisation and is not kept; noise stops nothing.
+    What follows a real fall of the second judge is over-optimisation and is not kept; noise stops nothing, nor does a
+    look at which that judge was silent.
     """
-    best = max(points, key=lambda point: point.second[0])
+    best = max(points, key=lambda point: -math.inf if math.isnan(point.second[0]) else point.second[0])
     return max((p for p in points if p.second[2] >= best.second[1]), key=lambda point: point.step)
 
 
