@@ -190,6 +190,14 @@ def test_a_table_of_answers_keeps_its_labels_beside_it(tmp_path: Path):
         assert [task.prompt for task in store.tasks().values()] == ["p"]
 
 
+def test_the_page_says_what_is_left_to_rank_and_the_next_command_can_be_pasted(tmp_path: Path):
+    answers = [("p", "a"), ("p", "b"), ("r", "a"), ("r", "b"), ("q", "alone")]
+    rows = [{"prompt": prompt, "completion": text} for prompt, text in answers]
+    page = Page(str(write_jsonl(tmp_path / "two words.jsonl", rows)))
+    assert "3 of 3 prompts, 5 answers (2 prompts to rank, the others have one)" in page.said
+    assert f"truenorth annotate '{tmp_path}/two words.jsonl' --export" in page.end(signal.SIGINT)
+
+
 def one_answer(tmp_path: Path) -> str:
     return str(write_jsonl(tmp_path / "one.jsonl", [{"prompt": "p", "completion": "a"}]))
 
@@ -206,6 +214,8 @@ def one_answer(tmp_path: Path) -> str:
         (["ONE", "--ask", "rank"], "every prompt has one answer only"),
         (["RUN", "--port", "70000"], "--port: 70000; expected 0 to 65535"),
         (["RUN", "--limit", "0"], "--limit: 0; expected 1 or more"),
+        (["RUN", "--answers", "10"], "--answers: 10; expected 1 to 9: each has a key of its own"),
+        (["RUN", "--people", "--agreement"], "--people and --agreement together; one at a time"),
         (["RUN", "--export", "TMP/labels.jsonl"], "no labels yet; truenorth annotate makes some"),
         (["RUN", "--import", "ONE"], "--import: which format is it?; --as label-studio or --as argilla"),
         (["RUN", "--as", "argilla"], "--as without --export or --import"),

@@ -14,6 +14,7 @@ on this machine only; with --host elsewhere a key is asked for ($TRUENORTH_KEY, 
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from truenorth.records.label_store import LabelStore
     from truenorth.serve.gathering import Work
     from truenorth.serve.labelling import Ask, Criterion
+
+MOST_ANSWERS = 9  # keys 1 to 9 rank them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--step", action="append", default=[], metavar="NAME", help="a step with answers (default: answers)"
     )
     parser.add_argument("--limit", type=int, default=100, metavar="N", help="prompts at most (100)")
-    parser.add_argument("--answers", type=int, default=4, metavar="N", help="answers to a prompt at most (4)")
+    parser.add_argument(
+        "--answers", type=int, default=4, metavar="N", help="answers to a prompt at most, 9 or fewer (4)"
+    )
     parser.add_argument(
         "--votes", type=int, default=0, metavar="N", help="people per task (default: everybody)"
     )
@@ -100,8 +105,15 @@ def run(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is opened."""
-    if args.export and args.bring:
-        raise UserError("--export and --import together", fix="one at a time")
+    asked = {
+        "--export": args.export,
+        "--import": args.bring,
+        "--people": args.people,
+        "--agreement": args.agreement,
+    }
+    given = [name for name, value in asked.items() if value]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)} together", fix="one at a time")
     if args.form and not (args.export or args.bring):
         raise UserError("--as without --export or --import", where="--as")
     if args.bring and args.form not in FOREIGN:
@@ -109,6 +121,9 @@ def check(args: argparse.Namespace) -> None:
     for name, least in (("limit", 1), ("answers", 1), ("votes", 0), ("practice", 0)):
         if (given := getattr(args, name)) < least:
             raise UserError(f"{given}", where=f"--{name}", expected=f"{least} or more")
+    if args.answers > MOST_ANSWERS:
+        what = f"1 to {MOST_ANSWERS}: each has a key of its own"
+        raise UserError(f"{args.answers}", where="--answers", expected=what)
     if args.reviewer and args.form != "consensus":
         raise UserError("--reviewer is for --as consensus", where="--reviewer")
     if args.groups and not args.people:
@@ -144,28 +159,31 @@ def run_page(args: argparse.Namespace, path: Path) -> int:
     access, criterion, work = access_for(args.host), criterion_of(args), gathered(args)
     if args.gold:
         work = work.with_gold(gather_gold(args.gold))
-    many = any(len(task.answers) > 1 for task in work.tasks)
-    if args.ask == "rank" and not many:
+    several = sum(len(task.answers) > 1 for task in work.tasks)
+    if args.ask == "rank" and not several:
         raise UserError(
             "every prompt has one answer only", where="--ask rank", fix="--ask rate, or --ask approve"
         )
     with LabelStore(path) as store:
-        ask: Ask = args.ask or ("rank" if many else "approve")
+        ask: Ask = args.ask or ("rank" if several else "approve")
         how = {"seed": args.seed, "votes": args.votes, "practice": args.practice}
         how["grows"] = is_store(args.source) and not args.review
         if args.review:
             work = reviewed(work, store, ask, criterion.principle)
         desk = Desk(store, work, ask=ask, criterion=criterion, **how)
 
+        alone = (
+            f" ({several:,} prompts to rank, the others have one)" if 0 < several < len(work.tasks) else ""
+        )
+
         def say(address: str) -> None:
-            print(
-                f"{len(work.tasks):,} of {work.prompts:,} prompts, {len(work.answers):,} answers; labels in {path}"
-            )
+            found = f"{len(work.tasks):,} of {work.prompts:,} prompts, {len(work.answers):,} answers{alone}"
+            print(f"{found}; labels in {path}")
             print(f"open {address}   (Ctrl-C stops; what was said is kept)", flush=True)
 
         serve(annotation_app(desk, access), access, args.port, say=say)
         print(f"\n{len(store.labels()):,} labels in {path}")
-    print(f"next: truenorth annotate {args.source} --export labels.jsonl")
+    print(f"next: truenorth annotate {shlex.quote(str(args.source))} --export labels.jsonl")
     return exits.OK
 
 

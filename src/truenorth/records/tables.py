@@ -103,7 +103,9 @@ def write_table(path: str | Path, rows: Sequence[Mapping[str, Any] | Row]) -> Pa
     if path.suffix == ".json":
         return write_text(path, json_text(plain, indent=1) + "\n")
     raise UserError(
-        f"cannot write {path.suffix or 'no suffix'}", where=str(path), expected=".parquet or .jsonl"
+        f"cannot write {path.suffix or 'a file without a suffix'}",
+        where=str(path),
+        expected=".parquet or .jsonl",
     )
 
 
