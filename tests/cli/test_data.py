@@ -150,7 +150,7 @@ def test_balance_shows_each_group(data, capsys):
         capsys, "balance", "rows.jsonl", "--group", "group", "--label", "ok", "--out", "balance.json"
     )
     assert status == exits.OK
-    assert "1 rows have no group" in out
+    assert "no group: 1 row\n" in out
     told = json.loads((data / "balance.json").read_text())
     assert [(g["name"], g["rows"], g["labelled"]["mean"]) for g in told["groups"]] == [
         ("a", 3, 1.0),
@@ -180,7 +180,33 @@ def test_balance_shows_each_group(data, capsys):
         ("toxic rows.jsonl --out x.jsonl --labels rows.jsonl --label ok", "2 toxic and 1 other"),
         ("toxic rows.jsonl --out x.jsonl --labels rows.jsonl --label prompt", "is neither true nor false"),
         ("toxic rows.jsonl --out x.jsonl --labels rows.jsonl", "no column 'toxic'"),
-        ("toxic rows.jsonl --out x.jsonl --labels rows.jsonl --label ok --recall 2", "recall 2.0"),
+        (
+            "toxic rows.jsonl --out x.jsonl --labels rows.jsonl --label ok --recall 2",
+            "--recall: 2; expected above 0",
+        ),
+        (
+            "toxic rows.jsonl --out x.jsonl --labels rows.jsonl --label ok --learn -4",
+            "--learn: -4; expected 0",
+        ),
+        (
+            "dedupe rows.jsonl --out x.jsonl --dropped x.jsonl",
+            "x.jsonl: written twice; give --dropped another",
+        ),
+        (
+            "dedupe rows.jsonl --out x.jsonl --dropped rows.jsonl",
+            "rows.jsonl: the same file is read and written",
+        ),
+        ("dedupe rows.jsonl --out x", "x: cannot write a file without a suffix"),
+        ("scrub none.jsonl --out x.jsonl --key k.json", "none.jsonl: no such file"),
+        ("scrub empty.jsonl --out x.jsonl --key k.json", "empty.jsonl: no rows"),
+        ("restore rows.jsonl --out x.jsonl --key none.json", "cannot read the key (No such file"),
+        (
+            "decontaminate rows.jsonl --out x.jsonl --against rows.jsonl --against a/rows.jsonl",
+            "2 files are called",
+        ),
+        ("index rows.jsonl --out .", ".: not a name for a new folder"),
+        ("index rows.jsonl --out rows.jsonl", "rows.jsonl: a file, not a folder"),
+        ("index a=rows.jsonl a=rows.jsonl --out x", "2 files are called 'a'; give each a name of its own"),
         ("balance rows.jsonl --group score --label prompt", "is neither true nor false"),
         ("balance empty.jsonl --group score", "empty.jsonl: no rows"),
     ],

@@ -41,6 +41,18 @@ def test_a_dry_run_shows_masks_findings_and_the_forecast_and_touches_nothing(her
     assert [p.name for p in here.iterdir()] == ["pairs.jsonl"]
 
 
+def test_modules_that_are_there_may_be_named_and_what_has_no_effect_is_said(here, tiny_llama, capsys):
+    model = tiny_llama(template="none")
+    named = ("--use_peft", "--lora_target_modules", "q_proj", "self_attn.v_proj", "--dry-run")
+    assert main(words(model, *named)) == 0
+    assert "no effect" not in capsys.readouterr().out
+    assert main(words(model, "--peft", "{type: lora, target_modules: '.*_proj'}", "--dry-run")) == 0
+    assert main(words(model, "--peft", "ln_tuning", "--dry-run")) == 0
+    assert "no effect" not in capsys.readouterr().out
+    assert main(words(model, "--lora_r", "4", "--dry-run")) == 0
+    assert "lora_r has no effect: all weights are trained without --use_peft" in capsys.readouterr().out
+
+
 def test_yaml_holds_the_same_names_and_flags_go_on_top(here, tiny_llama, capsys):
     Path("dpo.yaml").write_text(
         f"objective: dpo\nmodel_name_or_path: {tiny_llama(template='none')}\ndataset_name: pairs.jsonl\n"
@@ -113,6 +125,11 @@ def test_rows_with_errors_stop_the_work_and_can_be_left_out(here, tiny_llama, ca
         (["--model", "./nowhere"], "no such model folder"),
         (["--eval_data", "words.jsonl"], "words.jsonl: columns question, answer"),
         (["--config", "none.yaml"], "none.yaml: no such file"),
+        (["--use_peft", "--lora_target_modules", "q_porj"], "did you mean q_proj?"),
+        (["--use_peft", "--lora_target_modules", "q_proj", "no"], "no module 'no'; expected some of"),
+        (["--use_peft", "--lora_target_modules", "self_attn", "--dry-run"], "has no module 'self_attn'"),
+        (["--peft", "{type: ia3, target_modules: [down], feedforward_modules: [down]}"], "no module 'down'"),
+        (["--peft", "{type: lora, target_modules: '.*porj'}"], "--peft, target_modules: "),
     ],
 )
 def test_each_mistake_is_one_line_before_any_work(more, says, here, tiny_llama, capsys):

@@ -97,6 +97,30 @@ principles:
         assert any(line.startswith(expected) for line in lines), expected
 
 
+def test_a_pattern_that_could_take_for_ever_is_refused_where_it_stands(tmp_path):
+    path = write(
+        tmp_path,
+        """\
+name: slow
+version: "1"
+principles:
+  - id: one
+    statement: Do this.
+    applies_when:
+      prompt: ['(\\w+\\s?)+!']
+    checks:
+      - require: {answer: ["fine", "(a+)+$"]}
+""",
+    )
+    lines = complaint(path)
+    assert len(lines) == 3, lines  # two problems and their number: not "empty" for what was left
+    assert lines[1].startswith(
+        "line 7, principles[0].applies_when.prompt[0]: a pattern that can take for ever"
+    )
+    assert lines[2].startswith("line 9, principles[0].checks[0]: a pattern that can take for ever")
+    assert lines[2].endswith(": '(a+)+$'")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

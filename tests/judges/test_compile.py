@@ -148,7 +148,8 @@ def test_files_of_checks_are_found_beside_the_constitution(tmp_path):
             "principle a, check forbid: unknown setting anser.*answer, when_prompt",
         ),
         ([{"forbid": {}}], "setting answer is missing"),
-        ([{"max_words": {"when_prompt": ["ok", "("]}}], "not a regular expression"),
+        ([{"max_words": {"when_prompt": ["ok", "("]}}], "check max_words: '\\(' is not a regular expression"),
+        ([{"matches": {"answer": "(a+)+$"}}], "check matches: .*for ever"),
     ],
 )
 def test_bad_checks_are_refused_before_anything_is_judged(checks, message):

@@ -115,8 +115,3 @@ def test_what_is_known_of_the_prompts_is_to_be_kept_and_secrets_are_not(work, ju
 def test_a_judge_that_does_not_say_what_is_known_is_refused(work):
     with pytest.raises(UserError, match="judge: consistency"):
         held([], [], SimpleNamespace(name="constitution"), work)  # type: ignore[arg-type]
-
-
-def test_fewer_than_no_answers_are_refused(work, judge):
-    with pytest.raises(UserError, match="n -1"):
-        held([], [], judge, work, n=-1)

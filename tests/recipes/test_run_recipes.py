@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
 
-from truenorth.base import UserError, names
+from truenorth.base import UserError, find, names
 from truenorth.cli.main import main
 from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.run_check import CATALOGUE, bound
@@ -96,6 +98,25 @@ def test_what_is_wrong_with_a_recipe_is_said_with_its_line(tmp_path, old, new, s
     assert all(word in told for word in says), told
 
 
+def limits_of(hint) -> list[tuple]:
+    """The limits of a setting's type, of each of its alternatives."""
+    options = get_args(hint) if type(None) in get_args(hint) else (hint,)
+    return [(get_args(o) if get_origin(o) is Annotated else (o,)) for o in options]
+
+
+@pytest.mark.parametrize("kind", names("truenorth.recipes.steps"))
+def test_every_number_that_a_step_may_be_set_to_has_limits_and_its_default_is_within(kind):
+    function = find("truenorth.recipes.steps", kind)
+    hints = get_type_hints(function, include_extras=True)
+    for setting in inspect.signature(function).parameters.values():
+        if setting.kind is not setting.KEYWORD_ONLY:
+            continue
+        for type_, *limits in limits_of(hints[setting.name]):
+            assert type_ not in (int, float) or limits, f"{setting.name} of {kind} has no limits"
+            if setting.default not in (None, setting.empty, ()):
+                assert all(limit.fits(setting.default) for limit in limits), setting.name
+
+
 def test_an_unknown_recipe_is_refused_with_the_nearest(capsys):
     assert main(["run", "magpi"]) == 2
     assert "did you mean magpie?" in capsys.readouterr().err
@@ -116,13 +137,35 @@ def test_an_unknown_recipe_is_refused_with_the_nearest(capsys):
         (["constitutional-ai", "--set", "revisions.only=kindness"], "no principle 'kindness'"),
         (["salmon", "--set", "contrary.under=not kind"], "no principle 'not kind'"),
         ([], "which recipe?"),
+        (["almost", "--set", "held.n=-1"], "--set held.n: -1; expected 0 or more; left out it is 3"),
+        (["dialectical", "--set", "notes.lies=-1"], "--set notes.lies: -1; expected 0 or more"),
+        (["dialectical", "--set", "notes.shares=0.5,2"], "each a fraction from 0 to 1"),
+        (["constitutional-ai", "--set", "policy.batch=0"], "--set policy.batch: 0; expected 1 or more"),
+        (["constitutional-ai", "--set", "policy.lr=1e999"], "'1e999'; expected float or null"),
+        (["constitutional-ai", "--set", "policy.objective=hinje"], "did you mean hinge?"),
+        (["constitutional-ai", "--set", "policy.objective=kto"], "does not learn from pairs alone"),
+        (
+            ["constitutional-ai", "--set", "preferences.judge=constitution"],
+            "compares nothing; expected judge: self",
+        ),
+        (["lab", "--set", "held.judge=self"], "does not say what is known; expected judge: consistency"),
+        (["lab", "--set", "taxonomy.way=turn"], "did you mean turns?"),
+        (["lab", "--set", "taxonomy.file=none.yaml"], "expected a file that is there"),
+        (["deita", "--set", "select.share=2"], "expected above 0, at most 1; left out it is 0.1"),
+        (
+            ["process-rewards", "--set", "step_labels.separator=(a+)+$"],
+            "a regular expression that comes to an end",
+        ),
+        (["process-rewards", "--set", "problems.level=odd"], "no sums of level 'odd'"),
+        (["magpie", "--set", "margin=3"], "margin is 3.0; expected from 0 to 1"),
+        (["magpie", "--set", "held_prompts=0"], "no prompt would watch the training; expected 1 or more"),
     ],
 )
 def test_options_that_do_not_fit_are_one_line(words, says, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["run", *words]) == 2
+    assert main(["run", *words, "--dry-run"]) == 2
     said = capsys.readouterr().err
-    assert says in said
+    assert says in said, said
     assert len(said.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
 

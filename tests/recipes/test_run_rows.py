@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from truenorth.base import UserError
 from truenorth.constitution import load
 from truenorth.recipes.run_rows import as_lesson, concerned, distinct, judged, with_cuts
 from truenorth.recipes.settings import Settings
@@ -164,8 +163,6 @@ def test_no_notes_are_made_of_what_is_refused_opined_or_not_judged(work):
     )
     unsure = said("What is Ann's boat?", ("Ann's boat is the Tern.", None), ("Ann's boat is the Gull.", None))
     assert notes([*refused, *opined, *unsure], work) == []
-    with pytest.raises(UserError, match="lies -1"):
-        notes(KNOWN, work, lies=-1)
 
 
 def test_an_answer_alone_is_one_to_imitate_and_keeps_its_id():

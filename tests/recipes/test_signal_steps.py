@@ -10,7 +10,9 @@ import pytest
 
 from truenorth.base import UserError
 from truenorth.constitution import load
+from truenorth.recipes.run_limits import Swaps
 from truenorth.recipes.run_principles import under
+from truenorth.recipes.run_types import typed
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.steps.mixture import mixture, with_system
 from truenorth.recipes.steps.principled import _couples, _gap
@@ -109,8 +111,9 @@ def test_with_their_twins_both_groups_are_turned_away_alike():
 
 @pytest.mark.parametrize("swap", ["he", "he /", "/ she"])
 def test_half_a_pair_swaps_nothing(swap):
-    with pytest.raises(UserError, match="swaps nothing"):
-        twins([row(1)], work(), swap=(swap,))
+    with pytest.raises(UserError, match='each two terms, "he / she"'):
+        typed([swap], Swaps, "twins.swap")
+    assert typed("he / she, Anvil / Loom", Swaps, "twins.swap") == ("he / she", "Anvil / Loom")
 
 
 def test_translations_that_lack_a_side_are_refused_with_their_row(tmp_path):

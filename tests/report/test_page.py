@@ -194,6 +194,32 @@ def test_the_page_says_what_was_measured():
         assert said in words, said
 
 
+def test_people_read_titles_and_which_way_is_better_not_ids():
+    data = largest()
+    change = {"prompt": "Is it?", "base": "Yes.", "aligned": "No.", "principle": "look-alikes", "set": "far"}
+    data["changes"] = {"better": [change], "worse": []}
+    agreement = {"mean": 0.9, "low": 0.8, "high": 0.95, "n": 40}
+    data["signals"] = [{"signal": "constitution", "principle": "honest", "agreement": agreement}]
+    page = page_of(data)
+    assert "far · Refuses harmless look-alikes (lower is better)" in page.words
+    assert "constitution Say when you do not know 90.0%" in page.words
+    assert "Kappa" not in page.words.split("training signals")[1]  # none was measured: no column of dashes
+
+
+def test_abilities_of_several_sets_in_one_list_stand_under_no_sets_name():
+    data = smallest() | {"set": "near", "sets": {"far": {"principles": {"kind": compared(0.5, 0.6)}}}}
+    data["capability"] = {"sums_far": compared(0.9, 0.9, title="Sums (far)")}
+    page = page_of(data)
+    assert "near" not in page.words.split("Sums (far)")[0].split("facts and skills kept")[1]
+
+
+def test_requests_that_were_sent_again_are_counted_but_not_as_lost():
+    data = smallest() | {"losses": {"verdicts missing": 3, "requests retries": 140}}
+    words = page_of(data).words
+    assert "Lost on the way 3 " in words
+    assert "requests retries 140" in words
+
+
 def test_a_run_whose_name_a_shell_would_split_is_quoted_in_commands():
     data = largest() | {"run": "runs/my run; rm -rf"}
     assert "truenorth why 'runs/my run; rm -rf' 77aa" in page_of(data).words

@@ -95,6 +95,15 @@ def test_a_failed_build_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_an_index_replaces_an_index_and_nothing_else(tmp_path):
+    NgramIndex.build({"old": [POEM]}, tmp_path / "index")
+    assert NgramIndex.build({"new": [POEM]}, tmp_path / "index").names == ("new",)
+    (tmp_path / "index" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UserError, match=r"holds other files \(thesis.txt\)"):
+        NgramIndex.build({"new": [POEM]}, tmp_path / "index")
+    assert (tmp_path / "index" / "thesis.txt").read_text() == "years of work"
+
+
 def test_evaluations_are_found_by_name_in_any_dress():
     found = evaluations(
         {

@@ -61,9 +61,8 @@ def _population(path: Path) -> dict[str, float]:
         return {str(name): float(share) for name, share in read.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         expected = '{"GROUP": share, ...}'
-        raise UserError(
-            f"cannot read the population ({error})", where=str(path), expected=expected
-        ) from error
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read the population ({why})", where=str(path), expected=expected) from error
 
 
 def plain(found: Balance) -> dict[str, object]:
@@ -107,12 +106,16 @@ def show(found: Balance, label: str | None) -> None:
         table.add_row(Text(g.name), *cells)
     console = Console(highlight=False)
     console.print(table)
-    notes = [f"{found.missing:,} rows have no group"] if found.missing else []
-    notes += [f"{found.unlabelled:,} rows have no label"] if found.unlabelled else []
+    notes = [f"no group: {_rows(found.missing)}"] if found.missing else []
+    notes += [f"no label: {_rows(found.unlabelled)}"] if found.unlabelled else []
     if any(g.apart for g in found.groups):
         notes.append("* labelled otherwise than the other groups, all intervals taken together")
     for note in notes:
         console.print(note)
+
+
+def _rows(many: int) -> str:
+    return f"{many:,} row{'s' * (many != 1)}"
 
 
 def _interval(e: Estimate | None, *, signed: bool = False) -> str:

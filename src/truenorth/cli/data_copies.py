@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ def decider(args: argparse.Namespace) -> Decide:
     deciders: list[Decide] = []
     if args.against:
         items = {}
-        for name, column, path in map(_named, args.against):
+        for name, column, path in _apart(args.against, "--against"):
             items[name] = list(texts_of(path, columns_of(path, [column] if column else [])))
         found = evaluations(items)
         for name, many in found.too_short.items():
@@ -58,13 +59,27 @@ def _named(text: str) -> tuple[str, str, Path]:
     return name, column, Path(path)
 
 
+def _apart(given: Sequence[str], where: str) -> list[tuple[str, str, Path]]:
+    """What is named, each under a name of its own.
+
+    Raises:
+        UserError: two of one name, of which only the last would count.
+    """
+    read = [_named(text) for text in given]
+    named = Counter(name for name, _, _ in read)
+    if twice := [name for name, many in named.items() if many > 1]:
+        what = f"{named[twice[0]]} files are called {twice[0]!r}"
+        raise UserError(what, where=where, fix="give each a name of its own, as NAME=FILE")
+    return read
+
+
 def run_index(args: argparse.Namespace) -> int:
     """Index the corpora that texts are later held against."""
     from truenorth.synth.ngram_index import NgramIndex
     from truenorth.synth.sieve import columns_of, texts_of
 
     corpora = {}
-    for name, column, path in map(_named, args.file):
+    for name, column, path in _apart(args.file, "index"):
         if path.suffix == ".txt":
             corpora[name] = _paragraphs(path)
         else:

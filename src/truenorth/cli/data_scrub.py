@@ -14,14 +14,14 @@ def run_scrub(args: argparse.Namespace) -> int:
     from truenorth.records.batches import check_suffix
     from truenorth.synth.personal import kinds_of, listed
     from truenorth.synth.scrub import Key, restore, scrub
-    from truenorth.synth.sieve import change, columns_of
+    from truenorth.synth.sieve import change
 
     check_suffix(args.out)
     if args.key.resolve() in (args.out.resolve(), args.file.resolve()):
         raise UserError(
             "the key is one of the data files", where="--key", fix="name a file of its own, elsewhere"
         )
-    columns = columns_of(args.file, args.column) if args.column else []
+    columns = _columns(args.file, args.column)
     if args.action == "restore":
         key = Key.load(args.key)
         rows, changed = change(args.file, args.out, lambda text: restore(text, key), columns=columns)
@@ -44,8 +44,27 @@ def run_scrub(args: argparse.Namespace) -> int:
     return exits.OK
 
 
+def _columns(path: Path, given: list[str]) -> list[str]:
+    """The columns to change, none for all.
+
+    Raises:
+        UserError: no such file, no rows in it, or no such column: before the key is made.
+    """
+    from truenorth.records.batches import read_batches
+    from truenorth.synth.sieve import columns_of
+
+    if given:
+        return columns_of(path, given)
+    if not next(read_batches(path, size=1), []):
+        raise UserError("no rows", where=str(path), expected="at least one row")
+    return []
+
+
 def _names(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the names ({error})", where=str(path)) from error
+        why = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"cannot read the names ({why})", where=str(path), expected="names, one a line"
+        ) from error

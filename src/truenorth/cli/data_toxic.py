@@ -19,6 +19,10 @@ def decider(args: argparse.Namespace) -> Decide:
     from truenorth.synth.sieve import columns_of, texts_of
     from truenorth.synth.toxicity import two_stage
 
+    if not 0 < args.recall < 1:
+        raise UserError(f"{args.recall:g}", where="--recall", expected="above 0 and below 1")
+    if args.learn < 0:
+        raise UserError(f"{args.learn}", where="--learn", expected="0 or more")
     texts, labels = _labelled(args.labels, args.label, args.labels_column)
     known = set(texts)  # among them are those that set the threshold
     rows = texts_of(args.file, columns_of(args.file, args.column))

@@ -105,9 +105,13 @@ def check(source: Source, path: Path, *, allow_code: bool) -> tuple[Constitution
 
 
 def _follows_from_others(error: dict[str, Any], source: Source) -> bool:
-    """Errors that `_repeated_ids` reports better, and "no principles" when it means "none without errors"."""
-    none_left = error["type"] == "too_short" and error["loc"] == ("principles",)
-    return error["type"] == "duplicate_id" or (none_left and bool(source.data["principles"]))
+    """Errors that `_repeated_ids` reports better, and "empty" when it means "none without errors"."""
+    if error["type"] != "too_short":
+        return bool(error["type"] == "duplicate_id")
+    given: Any = source.data
+    for part in error["loc"]:
+        given = given[part]
+    return bool(given)
 
 
 def _repeated_ids(principles: list[dict[str, Any]], source: Source) -> list[Problem]:

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from truenorth.base import content_hash
+from truenorth.base.patterns import unusable
 
 Kind = Literal["rule", "value", "norm"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -29,12 +30,8 @@ MEASURES = ("oracle", "judge", "check", "classifier")  # prefixes of `measured_b
 
 
 def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise PydanticCustomError(
-            "pattern", "not a regular expression ({why})", {"why": str(error)}
-        ) from error
+    if why := unusable(text):
+        raise PydanticCustomError("pattern", "{why}", {"why": why})
     return text
 
 
@@ -115,11 +112,15 @@ class Check(_Frozen):
                         raise PydanticCustomError(
                             "pattern", "{key}: {text} is not text", {"key": key, "text": str(text)}
                         )
-                    _pattern(text)
+                    if why := unusable(text):
+                        raise PydanticCustomError(
+                            "pattern", "{why}: {text}", {"why": why, "text": repr(text)}
+                        )
         return self
 
     @property
     def is_code(self) -> bool:
+        """Named as `module:function`, rather than by a name of the catalogue."""
         return ":" in self.name
 
     def patterns(self, key: str) -> tuple[str, ...]:
@@ -236,6 +237,7 @@ class Constitution(_Frozen):
 
     @property
     def ids(self) -> tuple[str, ...]:
+        """Of the principles, in their order."""
         return tuple(p.id for p in self.principles)
 
     def principle(self, principle_id: str) -> Principle:

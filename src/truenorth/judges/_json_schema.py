@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from truenorth.base import UserError
+from truenorth.base.patterns import unusable
 
 Schema = Mapping[str, Any] | bool
 NOTES = frozenset(
@@ -83,12 +84,8 @@ def usable(schema: Any, root: Schema | None = None) -> None:
         *([schema["pattern"]] if "pattern" in schema else []),
         *schema.get("patternProperties", {}),
     ]:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise UserError(
-                f"{pattern!r} is not a regular expression ({error})", where="json_schema"
-            ) from error
+        if why := unusable(pattern):
+            raise UserError(f"{pattern!r} is {why}", where="json_schema")
     if "multipleOf" in schema and not schema["multipleOf"] > 0:
         raise UserError(
             f"multipleOf {schema['multipleOf']}", where="json_schema", expected="a number above 0"

@@ -52,6 +52,7 @@ class ConstitutionJudge:
     holds_at: float = 0.5  # a rule holds at or above this score
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
+        """One verdict per completion, with every principle's as a part."""
         by_principle = [judge_principle(p, groups, self.name) for p in self.principles]
         return [
             [
@@ -158,7 +159,7 @@ def bind(name: str, settings: Mapping[str, Any], *, folder: Path, where: str, tr
         raise UserError(f"setting {', '.join(missing)} is missing", where=where)
     for key, value in settings.items():
         for pattern in (value if isinstance(value, (list, tuple)) else [value]) if key in PATTERNS else ():
-            compiled(str(pattern))
+            compiled(str(pattern), where=where)
     if not isinstance(check, ForeignCheck):
         _check_types(check, settings, where)
     given = {**settings, **({"folder": str(folder)} if "folder" in required else {})}

@@ -3,13 +3,60 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from truenorth.base import UserError, content_hash, write_bytes
+from truenorth.learn.following import Shadow
+
+
+class Reached(NamedTuple):
+    """How far a fit has come: the step to go on from, and the steps skipped so far."""
+
+    step: int
+    skipped: int
+
+
+@dataclass(frozen=True)
+class State:
+    """All that changes as a fit goes on, and the folder where it is kept; without a folder nothing is."""
+
+    folder: Path | None
+    identity: str  # the fingerprint of the fit
+    trained: Mapping[str, torch.nn.Parameter]
+    stepper: torch.optim.Optimizer
+    shadow: Shadow | None
+
+    def resume(self) -> Reached:
+        """Put back what the folder holds; nothing, and the first step, where it holds none.
+
+        Raises:
+            UserError: as `load`.
+        """
+        state = load(self.folder / "fit.pt", self.identity) if self.folder else None
+        if state is None:
+            return Reached(0, 0)
+        with torch.no_grad():
+            for name, p in self.trained.items():
+                p.copy_(state["weights"][name])
+        self.stepper.load_state_dict(state["optimizer"])
+        if self.shadow:
+            self.shadow.restore(state["reference"])
+        return Reached(state["step"], state["skipped"])
+
+    def save(self, step: int, skipped: int) -> None:
+        """Replace what the folder holds."""
+        if self.folder is None:
+            return
+        weights = {name: p.detach() for name, p in self.trained.items()}
+        found = {"fingerprint": self.identity, "step": step, "skipped": skipped, "weights": weights}
+        found |= {"reference": self.shadow.weights()} if self.shadow else {}
+        save(self.folder / "fit.pt", found | {"optimizer": self.stepper.state_dict()})
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import torch
 
 from truenorth.base import UserError
-from truenorth.learn import checkpoint as saved
+from truenorth.learn.checkpoint import State, fingerprint
 from truenorth.learn.checks import check_fit, check_skipped, is_finite, trains_scores
 from truenorth.learn.coupling import load_objective, needs
-from truenorth.learn.following import Follow, Shadow, shadow_of
+from truenorth.learn.following import Follow, shadow_of
 from truenorth.learn.gradient import task_gradient
 from truenorth.learn.lora import Lora, merged, resumed, wrap
 from truenorth.learn.metrics import task_metrics
@@ -26,7 +26,8 @@ from truenorth.learn.ready import Setup, describe, make_work
 from truenorth.learn.threads import few_threads
 from truenorth.learn.types import NO_COLUMNS, Task
 from truenorth.learn.work import Work
-from truenorth.models.forward import Forward, open_forward
+from truenorth.models.forward import Forward
+from truenorth.models.opening import open_forward
 from truenorth.models.score_head import ScoreForward, open_scores
 from truenorth.models.virtual import virtual_tokens
 
@@ -117,15 +118,14 @@ def fit(
     settings = [steps, lr, schedule, warmup, clip, weight_decay, betas, optimizer, seed, repr(lora)]
     settings += [repr(follow)] if follow else []
     others = [m for m in (reference, *models.values()) if m is not None] if folder else []
-    settings += [saved.fingerprint(m.module, []) for m in others]
-    identity = saved.fingerprint(module, settings + _described(tasks, penalties))
-    start_model = saved.fingerprint(module, []) if folder else ""
-    setup = Setup(
-        _asked(module, tasks, penalties, reference), reference, models, steps, seed, folder, start_model
-    )
-    setup = setup._replace(fixed_head=isinstance(lora, Lora))
+    settings += [fingerprint(m.module, []) for m in others]
+    identity = fingerprint(module, settings + _described(tasks, penalties))
+    own = _asked(module, tasks, penalties, reference)
+    start = fingerprint(module, []) if folder else ""
+    setup = Setup(own, reference, models, steps, seed, folder, start, fixed_head=isinstance(lora, Lora))
     known = {task.name: make_work(setup, task) for task in _every(tasks, penalties)}
-    works = [known[task.name] for task in tasks]
+    works: Sequence[Work] = [known[task.name] for task in tasks]
+
     fresh = wrap(module, lora, seed=seed) if lora else None
     adapter = fresh or resumed(module)
     shadow = shadow_of(follow, policy, reference, adapter)
@@ -136,15 +136,13 @@ def fit(
     stepper = OPTIMIZERS[optimizer](trained, lr, betas=betas, weight_decay=weight_decay)
     gradients = partial(_gradients, forward, seed=seed, micro_tokens=micro_tokens or _micro_tokens(forward))
     terms = {p.name: p.begin(Start(trained, partial(_alone, known, gradients))) for p in penalties}
-    first, skipped = _resume(folder, identity, trained, stepper, shadow)
-    if shadow and first:
-        works = shadow.told(tasks, works, step=first, steps=steps, seed=seed)
 
+    state = State(folder, identity, trained, stepper, shadow)
+    first, skipped = state.resume()
     last: dict[str, float] = {}
     for step in range(first, steps):
-        if shadow and step and step % shadow.follow.every == 0:
-            shadow.move(module)
-            works = shadow.told(tasks, works, step=step, steps=steps, seed=seed)
+        if shadow:
+            works = shadow.before(step, module, tasks, works, first=first, steps=steps, seed=seed)
         rate = rate_at(step, steps=steps, lr=lr, schedule=schedule, warmup=warmup)
         stepper.zero_grad(set_to_none=True)  # the first gradient is then kept, not added to zeros
         last = _with_terms(gradients(tasks, works, step), terms, step)
@@ -157,8 +155,8 @@ def fit(
         last |= {"step": step + 1, "lr": rate, "grad_norm": norm, "skipped": skipped}
         if on_step:  # before the checkpoint: a kill in between repeats the call, and never skips it
             on_step(last)
-        if folder and ((step + 1) % every == 0 or step + 1 == steps):
-            _save(folder, identity, step + 1, skipped, trained, stepper, shadow)
+        if (step + 1) % every == 0 or step + 1 == steps:
+            state.save(step + 1, skipped)
     stepper.zero_grad(set_to_none=True)
     return FitResult(policy, steps, skipped, last, adapter)
 
@@ -259,38 +257,3 @@ def _move(stepper: torch.optim.Optimizer, rate: float) -> None:
     for group in stepper.param_groups:
         group["lr"] = rate
     stepper.step()
-
-
-def _resume(
-    folder: Path | None,
-    identity: str,
-    trained: Mapping[str, torch.nn.Parameter],
-    stepper: torch.optim.Optimizer,
-    shadow: Shadow | None,
-) -> tuple[int, int]:
-    """Put back what a checkpoint holds: the step to go on from and the steps skipped; (0, 0) without one."""
-    state = saved.load(folder / "fit.pt", identity) if folder else None
-    if state is None:
-        return 0, 0
-    with torch.no_grad():
-        for name, p in trained.items():
-            p.copy_(state["weights"][name])
-    stepper.load_state_dict(state["optimizer"])
-    if shadow:
-        shadow.restore(state["reference"])
-    return state["step"], state["skipped"]
-
-
-def _save(
-    folder: Path,
-    identity: str,
-    step: int,
-    skipped: int,
-    trained: Mapping[str, torch.nn.Parameter],
-    stepper: torch.optim.Optimizer,
-    shadow: Shadow | None,
-) -> None:
-    weights = {name: p.detach() for name, p in trained.items()}
-    found = {"fingerprint": identity, "step": step, "skipped": skipped, "weights": weights}
-    found |= {"reference": shadow.weights()} if shadow else {}
-    saved.save(folder / "fit.pt", found | {"optimizer": stepper.state_dict()})

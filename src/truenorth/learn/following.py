@@ -15,7 +15,7 @@ from truenorth.learn.order import batch_at
 from truenorth.learn.reference import compute_reference
 from truenorth.learn.types import Task
 from truenorth.learn.work import Work
-from truenorth.models.forward import open_forward
+from truenorth.models.opening import open_forward
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,25 @@ class Shadow:
         with torch.no_grad():
             for name, p in self.module.named_parameters():
                 p.lerp_(new[name].to(p.dtype), self.follow.mix)
+
+    def before(
+        self,
+        step: int,
+        policy: torch.nn.Module,
+        tasks: Sequence[Task],
+        works: Sequence[Work],
+        *,
+        first: int,
+        steps: int,
+        seed: int,
+    ) -> Sequence[Work]:
+        """The works of a step: told anew where the reference moves, and as they were then after a resume at `first`."""
+        moved = step - step % self.follow.every  # where it moved last; not before the first step
+        if moved == 0 or moved < step != first:
+            return works
+        if moved == step:
+            self.move(policy)
+        return self.told(tasks, works, step=moved, steps=steps, seed=seed)
 
     def told(
         self, tasks: Sequence[Task], works: Sequence[Work], *, step: int, steps: int, seed: int

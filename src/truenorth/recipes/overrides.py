@@ -34,6 +34,11 @@ def with_overrides(settings: Settings, given: Sequence[str]) -> Settings:
                 f"no setting {name!r}", where="--set", expected="one of " + ", ".join(known), fix=fix
             )
         values[name] = value_of(known[name], text)
+        if name == "held_prompts" and values[name] < 1:
+            fix = f"left out it is {settings.held_prompts}"
+            raise UserError(
+                "no prompt would watch the training", where="held_prompts", expected="1 or more", fix=fix
+            )
     return replace(settings, **values)
 
 

@@ -27,6 +27,8 @@ def finished(
     report["losses"] = {k: n for k, n in counts.items() if n and k.startswith(lost)} | {
         f"requests {k}": n for k, n in requests.items() if n and k not in ("requests", "from the cache")
     }
+    if any(k.startswith("requests ") for k in report["losses"]):
+        report["losses_note"] = "requests that failed were sent again; only missing verdicts are lost"
     report["verdict"] = verdict(report["principles"], alone)
     notes = list(report.get("notes", []))
     if alone:

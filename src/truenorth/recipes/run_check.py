@@ -66,7 +66,7 @@ def bound(
                 where=where,
                 expected="small letters, not " + ", ".join(RESERVED),
             )
-        found[name] = _bind(recipe, name, {**given, **(overrides or {}).get(name, {})}, found, allow_code)
+        found[name] = _bind(recipe, name, given, (overrides or {}).get(name, {}), found, allow_code)
     over = recipe.claim.over if recipe.claim else BASE
     _refer(
         recipe,
@@ -82,9 +82,21 @@ def bound(
 
 
 def _bind(
-    recipe: Recipe, name: str, given: dict[str, Any], earlier: Mapping[str, Bound], allow_code: bool
+    recipe: Recipe,
+    name: str,
+    written: Mapping[str, Any],
+    override: Mapping[str, Any],
+    earlier: Mapping[str, Bound],
+    allow_code: bool,
 ) -> Bound:
-    where = recipe.at(f"steps.{name}")
+    given, where = {**written, **override}, recipe.at(f"steps.{name}")
+
+    def at_of(key: str) -> str:
+        """Where a setting was given: on the command line, on a line of the recipe, or nowhere."""
+        if key in override:
+            return f"--set {name}.{key}"
+        return recipe.at(f"steps.{name}.{key}") if key in given else where
+
     kind = str(given.pop("step", name))
     if ":" in kind and not allow_code:
         raise UserError(f"names code ({kind})", where=where, fix="--allow-code runs it")
@@ -95,13 +107,14 @@ def _bind(
     parameters = inspect.signature(function).parameters
     accepted = [n for n, p in parameters.items() if hints.get(n) is not Work]
     for key in given:
-        known(key, [*accepted, "step"], recipe.at(f"steps.{name}.{key}"), f"setting of step {kind}")
+        known(key, [*accepted, "step"], at_of(key), f"setting of step {kind}")
     wires, settings = [], {}
     for parameter in parameters.values():
-        at = recipe.at(f"steps.{name}.{parameter.name}" if parameter.name in given else f"steps.{name}")
+        at = at_of(parameter.name)
         if parameter.kind == parameter.KEYWORD_ONLY:
             if parameter.name in given:
-                settings[parameter.name] = typed(given[parameter.name], hints[parameter.name], at)
+                hint, default = hints[parameter.name], parameter.default
+                settings[parameter.name] = typed(given[parameter.name], hint, at, default)
             elif parameter.default is parameter.empty:
                 raise UserError(f"{parameter.name} is missing", where=at)
         else:
@@ -113,6 +126,18 @@ def _bind(
     if check is not None:
         check(step, earlier, where)
     return step
+
+
+def judged_by(step: Bound, kind: str, why: str, where: str) -> None:
+    """For a step's `check`: its judge is of this kind.
+
+    Raises:
+        UserError: it is another one, which cannot do what is needed.
+    """
+    [name] = next(wire.of for wire in step.wires if wire.takes == "judge")
+    if name.partition(":")[0] != kind:
+        expected = f"judge: {kind}, or judge: {kind}:STEP"
+        raise UserError(f"judge {name} {why}", where=where, expected=expected)
 
 
 def _makes(hint: Any, kind: str, where: str) -> tuple[tuple[str, ...] | None, str]:

@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+import math
 import re
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from truenorth.base import UserError
 
 
-def typed(value: Any, hint: Any, where: str) -> Any:
+def typed(value: Any, hint: Any, where: str, default: Any = inspect.Parameter.empty) -> Any:
     """The value as its setting's type: a number may be written as text (5e-4), and "null" is None.
 
+    Args:
+        default: what the setting is when it is left out, for the message.
+
     Raises:
-        UserError: of another type.
+        UserError: of another type, or beyond the limits that the type has (`run_limits`).
     """
-    options = [k for k in get_args(hint) if isinstance(k, type)] if type(None) in get_args(hint) else [hint]
-    for kind in options:
-        read = READERS[getattr(kind, "__origin__", kind)](value)
-        if read is not MISREAD:
-            return read
-    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in options)
-    raise UserError(f"{value!r}", where=where, expected=expected.replace("NoneType", "null"))
+    options = get_args(hint) if type(None) in get_args(hint) else (hint,)
+    fix = "" if default is inspect.Parameter.empty else f"left out it is {_shown(default)}"
+    for option in options:
+        kind, *limits = get_args(option) if get_origin(option) is Annotated else (option,)
+        reader = READERS.get(getattr(kind, "__origin__", kind))
+        if reader is None:
+            raise UserError(f"a setting cannot be of type {kind}", where=where, expected=READABLE)
+        read = reader(value)
+        if read is MISREAD:
+            continue
+        for limit in limits:
+            if not limit.fits(read):
+                nearest = difflib.get_close_matches(str(read), limit.names, n=1)
+                meant = f"did you mean {nearest[0]}?" if nearest else fix
+                raise UserError(f"{_shown(read)}", where=where, expected=limit.expected, fix=meant)
+        return read
+    kinds = [get_args(o)[0] if get_origin(o) is Annotated else o for o in options]
+    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+    raise UserError(f"{value!r}", where=where, expected=expected.replace("NoneType", "null"), fix=fix)
+
+
+def _shown(value: Any) -> str:
+    """As it would be written in YAML."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return "null" if value is None else repr(value)
 
 
 def _none(value: Any) -> Any:
@@ -37,7 +62,8 @@ def _int(value: Any) -> Any:
 
 
 def _float(value: Any) -> Any:
-    return float(str(value)) if NUMBER.fullmatch(str(value)) else MISREAD
+    read = float(str(value)) if NUMBER.fullmatch(str(value)) else math.inf
+    return read if math.isfinite(read) else MISREAD
 
 
 def _str(value: Any) -> Any:
@@ -52,6 +78,7 @@ def _words(value: Any) -> Any:
 
 MISREAD = object()
 WHOLE, NUMBER = re.compile(r"-?\d+"), re.compile(r"-?\d+(\.\d*)?(e[-+]?\d+)?", re.IGNORECASE)
+READABLE = "bool, int, float, str or tuple[str, ...], perhaps Annotated with limits or | None"
 READERS: dict[Any, Callable[[Any], Any]] = {
     type(None): _none,
     bool: _bool,

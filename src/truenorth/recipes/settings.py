@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from truenorth.base import UserError, names
+from truenorth.recipes.run_limits import above, at_least, within
+
+LIMITS = {
+    at_least(1): "prompts samples max_tokens steps batch evaluations items",
+    at_least(0): "held_prompts guided unbiased revised sft keep documents lora_rank seed",
+    above(0): "draws beta lr",
+    within(0, 1): "margin likeness",
+}
 
 
 @dataclass(frozen=True)
@@ -58,9 +66,11 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("prompts", "samples", "max_tokens", "steps", "batch", "evaluations", "items"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}", where="settings", expected="1 or more")
+        for limit, settings in LIMITS.items():
+            for name in settings.split():
+                value = getattr(self, name)
+                if not limit.fits(value):
+                    raise UserError(f"{name} is {value}", where="settings", expected=limit.expected)
         if self.objective not in names("truenorth.learn.objectives"):
             raise UserError(
                 f"no objective {self.objective!r}",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from truenorth.base import UserError
+from truenorth.base.patterns import unusable
+from truenorth.recipes.train_settings import TrainSettings
 
 if TYPE_CHECKING:
     from truenorth.learn import Lora, Peft
-    from truenorth.recipes.train_settings import TrainSettings
 
 BIASES = "bitfit"
 EXPECTED = "a kind, such as ia3, or a mapping such as {type: vera, r: 64}"
@@ -61,6 +64,39 @@ def adapter_of(s: TrainSettings) -> Lora | Peft | None:
             f"use_dora or use_rslora with {kind}", where="--peft", fix="they are settings of lora"
         )
     return Peft(kind, settings)
+
+
+def check_targets(s: TrainSettings, matrices: Sequence[str], where: str) -> None:
+    """The modules that adapters are to stand beside are there. peft itself is content with one of several names.
+
+    Args:
+        matrices: dotted names of the model's modules that have a matrix.
+
+    Raises:
+        UserError: a name that no module has, with the nearest ones.
+    """
+    from truenorth.learn import Lora
+
+    found = adapter_of(s)
+    if found is None or (not isinstance(found, Lora) and found.kind == "LN_TUNING"):
+        return
+    targets = found.targets if isinstance(found, Lora) else found.settings.get("target_modules") or ()
+    if targets == "all-linear":
+        return
+    option = "--peft, target_modules" if "target_modules" in s.peft else "--lora_target_modules"
+    known = list(dict.fromkeys(name.rpartition(".")[2] for name in matrices))
+    for target in [targets] if isinstance(targets, str) else targets:
+        if isinstance(targets, str):  # one text is a pattern of whole names
+            if why := unusable(targets):
+                raise UserError(f"{target!r} is {why}", where=option)
+            there = any(re.fullmatch(target, name) for name in matrices)
+        else:
+            there = any(name == target or name.endswith(f".{target}") for name in matrices)
+        if not there:
+            near = difflib.get_close_matches(target, known, n=1)
+            fix = f"did you mean {near[0]}?" if near else "or all-linear"
+            expected = "some of " + ", ".join(known)
+            raise UserError(f"{where} has no module {target!r}", where=option, expected=expected, fix=fix)
 
 
 def only_biases(s: TrainSettings) -> bool:

@@ -14,8 +14,9 @@ from truenorth.learn.data.lint import refusal
 from truenorth.learn.order import tokens_of
 from truenorth.learn.types import SCORED, Example, Needs
 from truenorth.models.glance import Glance, glance
-from truenorth.recipes.train_adapters import adapter_of, only_biases
-from truenorth.recipes.train_settings import TrainSettings, usual_rate
+from truenorth.recipes.train_adapters import adapter_of, check_targets, only_biases
+from truenorth.recipes.train_rates import usual_rate
+from truenorth.recipes.train_settings import TrainSettings
 from truenorth.recipes.train_splits import Split, numbered, splits
 from truenorth.recipes.train_tasks import check_models, lessons, wanted_rows
 from truenorth.records.trl import explicit_prompt
@@ -66,6 +67,7 @@ def ready(settings: TrainSettings, *, lint_only: bool = False, skip_bad_rows: bo
     need = _trainable(settings)
     train, held = splits(settings)
     look = glance(settings.model)
+    check_targets(settings, look.matrices, settings.model)
     made, evaluation = _prepared(settings, need, look, train, held)
     findings = numbered(lint(made, evaluation), train, held)
     if skip_bad_rows and refusal(findings):

@@ -62,7 +62,7 @@ def _parquet(path: Path, size: int) -> Iterator[Table]:
 def check_suffix(path: str | Path) -> None:
     """Raise UserError unless `write_batches` can write such a file."""
     if Path(path).suffix not in WRITTEN:
-        what = f"cannot write {Path(path).suffix or 'no suffix'}"
+        what = f"cannot write {Path(path).suffix or 'a file without a suffix'}"
         raise UserError(what, where=str(path), expected=", ".join(WRITTEN))
 
 

@@ -32,6 +32,11 @@ HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(:[\w.-]+)?")
 Table = list[dict[str, Any]]
 
 
+def names_hub(name: str) -> bool:
+    """Would a name that is no file be looked for on the hub?"""
+    return suffix_of(Path(name)) not in SUFFIXES and HUB_ID.fullmatch(name) is not None
+
+
 def read_rows(
     path_or_hub_id: str | Path,
     *,
@@ -53,7 +58,7 @@ def read_rows(
         rows = _read_folder(path, split)
     elif path.is_file():
         rows = _read_file(path)
-    elif suffix_of(path) in SUFFIXES or not HUB_ID.fullmatch(str(path_or_hub_id)):
+    elif not names_hub(str(path_or_hub_id)):
         raise UserError("no such file", where=str(path_or_hub_id), fix=_beside(path))
     else:
         rows = _read_hub(str(path_or_hub_id), split)

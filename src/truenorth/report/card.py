@@ -64,7 +64,7 @@ def _results(report: Report, name: str, about: str, comparisons: Mapping[str, Co
     ]
     for key, c in comparisons.items():
         cells = [
-            title_of(report, key),
+            title_of(report, key) + (" (lower is better)" if c.better == "lower" else ""),
             _estimate(c, "base"),
             _estimate(c, "aligned"),
             _difference(c),

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import shlex
 from collections.abc import Mapping
+from functools import partial
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ class Line(NamedTuple):
     cells: dict[str, Comparison]
 
 
+RETRIED = "requests "  # losses of this kind were asked again: met, not lost
 HEADING = 80  # characters of a description that fit above a column; longer ones stand above the table
 JUDGE_COLUMNS = {
     "position_bias": "Position bias",
@@ -57,11 +59,15 @@ def render(report: Report) -> str:
             principles=_lines(report, "principles"),
             columns=[(n, about if len(about) <= HEADING else "") for n, about in sets],
             abouts=[(n, about) for n, about in sets if len(about) > HEADING],
-            capability=_lines(report, "capability"),
-            capability_columns=[(n, "") for n, _ in sets if _measured(report, n)],
+            capability=_abilities(report),
+            capability_columns=_capability_columns(report),
             drift=[Line(i, c.title or i, c.detail, {"": c}) for i, c in report.drift.items()],
             panels=plots.panels(report.curves) if report.curves else [],
             judge_columns=_judge_columns(report.judge),
+            signal_kappa=any(s.kappa is not None for s in report.signals),
+            titles=partial(title_of, report),
+            lower=_lower(report),
+            lost=sum(n for name, n in report.losses.items() if not name.startswith(RETRIED)),
             widest=max(stages, default=0),
             longest=max((cost.wall_s for cost in report.costs.values()), default=0),
             sections=_sections(report),
@@ -85,6 +91,25 @@ def _lines(report: Report, part: str) -> list[Line]:
 
 def _measured(report: Report, name: str) -> bool:
     return bool(report.capability if name == report.set else report.sets[name].capability)
+
+
+def _abilities(report: Report) -> list[Line]:
+    """One line an ability. Where the main set alone lists them, each names its set itself: no column does."""
+    lines = _lines(report, "capability")
+    if any(s.capability for s in report.sets.values()):
+        return lines
+    return [line._replace(cells={"": line.cells[report.set]}) for line in lines]
+
+
+def _capability_columns(report: Report) -> list[tuple[str, str]]:
+    there = [(n, "") for n in (report.set, *report.sets) if _measured(report, n)]
+    return there if any(s.capability for s in report.sets.values()) else [("", "")]
+
+
+def _lower(report: Report) -> set[str]:
+    """The principles of which less is better."""
+    parts = [report.principles, *(s.principles for s in report.sets.values())]
+    return {name for part in parts for name, c in part.items() if c.better == "lower"}
 
 
 def _judge_columns(cards: Mapping[str, JudgeCard]) -> list[tuple[str, str]]:

@@ -115,7 +115,8 @@ def panels(curves: Curves) -> list[Panel]:
             found.append(distance)
     for series in (s for group in by_role.values() for s in group):
         unit = f" ({series.unit})" if series.unit else ""
-        found.append(Panel(series.title + unit, "", "step", [series], curves.stopped_at))
+        title = series.title[:1].upper() + series.title[1:]
+        found.append(Panel(title + unit, "", "step", [series], curves.stopped_at))
     return found
 
 

@@ -102,7 +102,7 @@ class JudgeCard(_Part):
 
 
 class Signal(_Part):
-    """How well a training signal agrees with the oracle, which no training saw."""
+    """How well a training signal agrees with what measures, which no training saw."""
 
     signal: str
     principle: str = ""

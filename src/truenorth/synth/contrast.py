@@ -7,6 +7,7 @@ The label is known from how the answers were made, so what matters is whether th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from truenorth.base import UserError, seed_of
@@ -75,24 +76,17 @@ def contrast(
     faults = [_fault(drawn[k], good, bad, leak) for k, good, bad in couples]
     if gap:
         open_ = [i for i, fault in enumerate(faults) if not fault]
-        told = [(asked[2 * couples[i][0] + side], couples[i][1].text) for i in open_ for side in (0, 1)]
-        found = model.logprobs(told)
-        for i, own, other in zip(open_, found[::2], found[1::2], strict=True):
-            if abs(own.total - other.total) < gap * max(1, len(own.tokens)):
-                faults[i] = "no contrast"
+        told = [(asked[2 * k], asked[2 * k + 1], good.text) for k, good, _ in (couples[i] for i in open_)]
+        for i, alike in zip(open_, _alike(model, told, gap), strict=True):
+            faults[i] = "no contrast" if alike else ""
+
+    about = Source("contrast", "inductive_bias", model=model.name, constitution=constitution, seed=seed)
 
     def made(k: int, good: Said, bad: Said) -> Row:
-        source = Source(
-            "contrast",
-            "inductive_bias",
-            model=model.name,
-            principle=drawn[k].principle,
-            constitution=constitution,
-            seed=seed,
-            parents=(prompts[k].id,),
-            note=f"under {drawn[k].good!r} and {drawn[k].bad!r}",
-        )
-        return as_pair(row_prompt(prompts[k]), good.text, bad.text, source)
+        told, row = drawn[k], prompts[k]
+        note = f"under {told.good!r} and {told.bad!r}"
+        source = replace(about, principle=told.principle, parents=(row.id,), note=note)
+        return as_pair(row_prompt(row), good.text, bad.text, source)
 
     return gathered(fault or made(*couple) for fault, couple in zip(faults, couples, strict=True))
 
@@ -115,3 +109,12 @@ def _fault(guidelines: Opposites, good: Said, bad: Said, leak: int) -> str:
         return "same"
     sides = ((good, guidelines.good), (bad, guidelines.bad))
     return "leak" if any(Told.of(told, leak).shows_in(one.text) for one, told in sides) else ""
+
+
+def _alike(model: Model, told: Sequence[tuple[Prompt, Prompt, str]], gap: float) -> list[bool]:
+    """Of (prompt under one guideline, under the other, answer): is the answer as likely, to `gap` nats a token?"""
+    scored = model.logprobs([(prompt, text) for good, bad, text in told for prompt in (good, bad)])
+    return [
+        abs(own.total - other.total) < gap * max(1, len(own.tokens))
+        for own, other in zip(scored[::2], scored[1::2], strict=True)
+    ]

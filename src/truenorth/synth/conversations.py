@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Literal, NamedTuple
 
 from truenorth.base import UserError
 from truenorth.judges.logprob import dialogue
@@ -22,6 +23,29 @@ PERSON = (
     "{talk}\n\nWrite what you say next, in your own words and nothing else; reply with END if you have what you need."
 )
 END = "END"
+
+
+class Talk(NamedTuple):
+    """A conversation so far."""
+
+    opening: Row
+    said: tuple[Message, ...]
+    last: str  # id of the row of the last answer; of the opening before there is one
+
+    @property
+    def persona(self) -> str:
+        return str(self.opening.data["persona"])
+
+    def goes_on(self, role: Literal["user", "assistant"], text: str) -> Talk:
+        turn: Message = {"role": role, "content": text}
+        return self._replace(said=(*self.said, turn))
+
+    def row_of(self, answer: str, turn: int, model: str, seed: int) -> Row:
+        """An answer to all that was said before it."""
+        source = Source("conversation", "imitation", model=model, seed=seed, parents=(self.last,))
+        said: list[Message] = [{"role": "assistant", "content": answer}]
+        columns = {"turn": turn, "persona": self.opening.data["persona"]}
+        return Row({"prompt": list(self.said), "completion": said, **columns}, source)
 
 
 def conversations(
@@ -57,35 +81,27 @@ def conversations(
         raise UserError(f"{turns} turns, or a row without a persona", where="conversations")
     answer = partial(say, model, max_tokens=max_tokens, temperature=temperature)
     reply = partial(say, person, max_tokens=max_tokens, temperature=temperature)
-    talks = [list(as_messages(row_prompt(row))) for row in rows]
-    last = [row.id for row in rows]
-    going = list(range(len(rows)))
+    going = [Talk(row, tuple(as_messages(row_prompt(row))), row.id) for row in rows]
     made: list[Row] = []
     reasons: list[str] = []
     for turn in range(turns):
-        asked = [with_guidance(talks[k], context) if context else talks[k] for k in going]
+        asked = [with_guidance(list(talk.said), context) if context else list(talk.said) for talk in going]
         found = answer(asked, seed=part_seed(seed, "answer", turn), tick=tick)
         heard = []
-        for k, [one] in zip(going, found, strict=True):
+        for talk, [one] in zip(going, found, strict=True):
             if one.fault:
                 reasons.append(one.fault)
                 continue
-            said: list[Message] = [{"role": "assistant", "content": one.text}]
-            source = Source("conversation", "imitation", model=model.name, seed=seed, parents=(last[k],))
-            columns = {"turn": turn, "persona": rows[k].data["persona"]}
-            made.append(Row({"prompt": list(talks[k]), "completion": said, **columns}, source))
-            talks[k] += said
-            last[k] = made[-1].id
-            heard.append(k)
+            made.append(talk.row_of(one.text, turn, model.name, seed))
+            heard.append(talk.goes_on("assistant", one.text)._replace(last=made[-1].id))
         if turn == turns - 1:
             break
-        values = [{"persona": str(rows[k].data["persona"]), "talk": dialogue(talks[k])} for k in heard]
-        next_ = reply([request(template, v) for v in values], seed=part_seed(seed, "person", turn))
+        values = [{"persona": talk.persona, "talk": dialogue(list(talk.said))} for talk in heard]
+        found = reply([request(template, v) for v in values], seed=part_seed(seed, "person", turn))
         going = []
-        for k, [one] in zip(heard, next_, strict=True):
+        for talk, [one] in zip(heard, found, strict=True):
             if one.fault:
                 reasons.append(f"person: {one.fault}")
             elif one.text.strip(" .") != end:
-                talks[k].append({"role": "user", "content": one.text})
-                going.append(k)
+                going.append(talk.goes_on("user", one.text))
     return filtered(made, reasons)

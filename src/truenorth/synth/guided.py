@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from truenorth.base import UserError
@@ -32,6 +33,12 @@ def after_examples(prompt: Prompt, shown: Sequence[Row]) -> list[Message]:
         first += [m for m in as_messages(row_prompt(row)) if m["role"] != "system"]
         first.append({"role": "assistant", "content": answer_text(row.data["completion"])})
     return first + [m for m in turns if m["role"] != "system"]
+
+
+def under(prompt: Prompt, context: str, shown: Sequence[Row]) -> Prompt:
+    """The prompt after a context and examples, as far as there are any."""
+    asked = after_examples(prompt, shown) if shown else prompt
+    return with_guidance(asked, context) if context else asked
 
 
 def numbered(rules: Iterable[str]) -> str:
@@ -75,40 +82,43 @@ def guided(
     """
     if leak < 0 or n < 1:
         raise UserError(f"leak {leak}, n {n}", where="guided answers", expected="leak >= 0 and n >= 1")
-    asked = [after_examples(row_prompt(row), shown) if shown else row_prompt(row) for row in prompts]
-    asked = [with_guidance(prompt, context) if context else prompt for prompt in asked]
-    replies = say(
-        model,
-        asked,
-        n,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_p=top_p,
-        seed=seed,
-        tick=tick,
-    )
+    asked = [under(row_prompt(row), context, shown) for row in prompts]
+    drawn = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
+    replies = say(model, asked, n, **drawn, seed=seed, tick=tick)  # type: ignore[arg-type]
     told = Told.of(context, leak)
     more = {"context": context} if keep_context else {}
+    about = Source(
+        "guided" if context or shown else "sample",
+        "inductive_bias",
+        model=model.name,
+        principle=principle,
+        constitution=constitution,
+        seed=seed,
+    )
 
     def made(row: Row, one: Said) -> Row | str:
-        thought, found, text = one.text.rpartition(after) if after else ("", "yes", one.text)
-        wrong = one.fault or ("" if found else "format") or ("" if text.strip() else "blank")
-        if wrong or told.shows_in(text):
-            return wrong or "leak"
-        data = {"prompt": row_prompt(row), "completion": as_answer(row_prompt(row), text.strip()), **more}
-        about = Source(
-            "guided" if context or shown else "sample",
-            "inductive_bias",
-            model=model.name,
-            principle=principle,
-            constitution=constitution,
-            seed=seed,
-            parents=(row.id, *(example.id for example in shown)),
-            note=thought.strip(),
-        )
-        return Row(data, about)
+        thought, text, wrong = _read(one, after, told)
+        if wrong:
+            return wrong
+        data = {"prompt": row_prompt(row), "completion": as_answer(row_prompt(row), text), **more}
+        parents = (row.id, *(example.id for example in shown))
+        return Row(data, replace(about, parents=parents, note=thought))
 
     return gathered(made(row, one) for row, group in zip(prompts, replies, strict=True) for one in group)
+
+
+class Thought(NamedTuple):
+    """A reply in its two parts, and what is wrong with it, or ""."""
+
+    thought: str
+    answer: str
+    wrong: str
+
+
+def _read(one: Said, after: str, told: Told) -> Thought:
+    thought, found, text = one.text.rpartition(after) if after else ("", "yes", one.text)
+    wrong = one.fault or ("" if found else "format") or ("" if text.strip() else "blank")
+    return Thought(thought.strip(), text.strip(), wrong or ("leak" if told.shows_in(text) else ""))
 
 
 class Told(NamedTuple):

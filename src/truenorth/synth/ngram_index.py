@@ -24,6 +24,7 @@ from truenorth.synth.shingles import Hashes, word_runs
 PARTS = 256  # by the first byte of the hash: one part is sorted in memory at a time
 BATCH = 2048  # texts
 MANIFEST = "index.json"
+FILES = (MANIFEST, "hashes", "names")  # all that a finished index holds
 ENTRY = np.dtype([("hash", "<u8"), ("name", "<u2")])
 
 
@@ -60,12 +61,14 @@ class NgramIndex:
         """An index on disk, whole or absent. Texts stream; memory is that of one part in 256 of the index.
 
         Raises:
-            UserError: sizes below 1, more than 65,535 names, or a folder that cannot be written.
+            UserError: sizes below 1, more than 65,535 names, a folder that holds anything but an index, or one that
+                cannot be written.
         """
         if len(corpora) >= 1 << 16:
             raise UserError(f"{len(corpora)} names", where="index", expected="at most 65,535")
-        sizes = _checked(sizes)
-        with whole_folder(Path(folder)) as part:
+        sizes, folder = _checked(sizes), Path(folder)
+        _free_for_an_index(folder)
+        with whole_folder(folder) as part:
             with ExitStack() as stack:
                 files = [stack.enter_context(open(part / f"{k:02x}", "wb")) for k in range(PARTS)]
                 for at, texts in enumerate(corpora.values()):
@@ -97,7 +100,8 @@ class NgramIndex:
             made = cls(tuple(known["names"]), tuple(known["sizes"]), hash_R, name_R)
         except (OSError, ValueError, KeyError, TypeError) as error:
             expected = "a folder that an index was built in"
-            raise UserError(f"no index ({error})", where=str(folder), expected=expected) from error
+            why = getattr(error, "strerror", None) or error
+            raise UserError(f"no index ({why})", where=str(folder), expected=expected) from error
         if len(hash_R) != len(name_R):
             raise UserError(
                 f"{len(hash_R)} hashes, {len(name_R)} names", where=str(folder), fix="build it again"
@@ -130,6 +134,18 @@ class NgramIndex:
             name = self.names[self.name_R[at]]
             names[name] = names.get(name, 0) + 1
             at += 1
+
+
+def _free_for_an_index(folder: Path) -> None:
+    """Raise UserError where a file, or a folder with anything but an index, would be replaced."""
+    if folder.name in ("", ".."):  # "." cannot be replaced as a whole
+        raise UserError("not a name for a new folder", where=str(folder), fix="choose another folder")
+    if folder.exists() and not folder.is_dir():
+        raise UserError("a file, not a folder", where=str(folder), fix="choose another folder")
+    others = sorted({file.name for file in folder.iterdir()} - set(FILES)) if folder.is_dir() else []
+    if others:
+        what = f"holds other files ({', '.join(others[:3])}{', ...' if others[3:] else ''})"
+        raise UserError(what, where=str(folder), fix="choose another folder")
 
 
 def _longest(text: NDArray, place: NDArray, size: int, many: int) -> NDArray[np.int64]:

@@ -55,23 +55,9 @@ def fit_private(
             settings out of range.
     """
     import torch
-    from torch.nn import functional as F
 
     parameters = [p for p in module.parameters() if p.requires_grad]
-    empty = [i for i, (context, learned) in enumerate(rows) if not learned or len(context) + len(learned) < 2]
-    if not rows or empty or not parameters:
-        what = (
-            f"rows {empty[:5]} have nothing to learn"
-            if empty
-            else f"{len(rows)} rows, {len(parameters)} parameters"
-        )
-        raise UserError(
-            what, where="fit_private", expected="rows with ids to learn, and parameters that train"
-        )
-    if not (how.noise >= 0 and 0 < how.rate <= 1 and how.steps >= 1 and how.clip > 0):
-        raise UserError(
-            str(how), where="fit_private", expected="noise 0 or more, rate in (0, 1], a clip above 0"
-        )
+    _check(rows, parameters, how)
     seed_N = np.array([seed_of("row", seed, i) for i in range(len(rows))])
     generator = torch.Generator().manual_seed(seed_of("fit_private", seed) % 2**63)
     optimizer = torch.optim.Adam(parameters, lr=how.learning_rate)
@@ -82,11 +68,7 @@ def fit_private(
         for total in sums:
             total.zero_()
         for i in np.flatnonzero(drawn).tolist():
-            context, learned = rows[i]
-            ids = torch.tensor([[*context, *learned]], device=parameters[0].device)
-            logits = module(input_ids=ids).logits[0, len(context) - 1 if context else 0 : -1]
-            loss = F.cross_entropy(logits.float(), ids[0, max(1, len(context)) :])
-            gradients = torch.autograd.grad(loss, parameters)
+            gradients = torch.autograd.grad(_loss(module, *rows[i]), parameters)
             norm = torch.sqrt(sum(g.square().sum() for g in gradients))  # type: ignore[arg-type]
             scale = 1.0 if math.isinf(how.clip) else min(1.0, how.clip / max(float(norm), 1e-12))
             for total, gradient in zip(sums, gradients):
@@ -100,6 +82,28 @@ def fit_private(
         optimizer.step()
     module.eval()
     return how.release
+
+
+def _check(rows: Sequence[tuple[list[int], list[int]]], parameters: Sequence[Any], how: Noise) -> None:
+    empty = [i for i, (context, learned) in enumerate(rows) if not learned or len(context) + len(learned) < 2]
+    if not rows or empty or not parameters:
+        counted = f"{len(rows)} rows, {len(parameters)} parameters"
+        what = f"rows {empty[:5]} have nothing to learn" if empty else counted
+        expected = "rows with ids to learn, and parameters that train"
+        raise UserError(what, where="fit_private", expected=expected)
+    if not (how.noise >= 0 and 0 < how.rate <= 1 and how.steps >= 1 and how.clip > 0):
+        expected = "noise 0 or more, rate in (0, 1], a clip above 0"
+        raise UserError(str(how), where="fit_private", expected=expected)
+
+
+def _loss(module: Any, context: list[int], learned: list[int]) -> Any:
+    """Nats a token of what follows the context; without one, the first id is the context."""
+    import torch
+    from torch.nn import functional as F
+
+    ids = torch.tensor([[*context, *learned]], device=next(module.parameters()).device)
+    logits = module(input_ids=ids).logits[0, len(context) - 1 if context else 0 : -1]
+    return F.cross_entropy(logits.float(), ids[0, max(1, len(context)) :])
 
 
 def prompt_rows(model: Any, prompts: Sequence[str]) -> list[tuple[list[int], list[int]]]:

@@ -43,22 +43,20 @@ def revisions(
     """
     if not principles:
         raise UserError("no principles to revise by", where="revisions")
+    if not rows:
+        return gathered(())
     ids, statements = list(principles), list(principles.values())
     drafts = [(row_prompt(row), answer_text(row.data["completion"])) for row in rows]
-    found = (
-        revise(
-            model,
-            drafts,
-            statements,
-            templates=templates,
-            rounds=rounds,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            seed=seed,
-            tick=tick,
-        )
-        if rows
-        else []
+    found = revise(
+        model,
+        drafts,
+        statements,
+        templates=templates,
+        rounds=rounds,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        seed=seed,
+        tick=tick,
     )
     made: list[Row | str] = []
     for row, (prompt, draft), one in zip(rows, drafts, found, strict=True):

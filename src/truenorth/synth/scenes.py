@@ -86,15 +86,8 @@ def scene_answers(
     def made(k: int, row: Row) -> Row | str:
         if k not in found:
             return played[k].fault
-        new, draft, prompt = found[k], drafts[k][1], row_prompt(row)
-        source = Source(
-            "scene",
-            "environment",
-            model=model.name,
-            seed=seed,
-            parents=(row.id,),
-            note=played[k].consequences,
-        )
+        new, draft, prompt, came = found[k], drafts[k][1], row_prompt(row), played[k].consequences
+        source = Source("scene", "environment", model=model.name, seed=seed, parents=(row.id,), note=came)
         data = {"prompt": prompt, "completion": as_answer(prompt, new.text), "draft": draft}
         same = "unchanged" if k not in kept and normalise(new.text) == normalise(draft) else ""
         return new.fault or same or Row({**data, "incidents": list(played[k].incidents)}, source)

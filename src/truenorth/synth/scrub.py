@@ -69,7 +69,8 @@ class Key:
             bytes.fromhex(salt)
             known = {(kind, text): made for kind, entries in real.items() for made, text in entries.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            what = f"cannot read the key ({error})"
+            why = f"no {error}" if isinstance(error, KeyError) else getattr(error, "strerror", None) or error
+            what = f"cannot read the key ({why})"
             raise UserError(what, where=str(path), expected="a file that `scrub` wrote") from error
         return cls(salt, real, _known=known)
 

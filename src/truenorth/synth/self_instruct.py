@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from truenorth.base import UserError, seed_of
 from truenorth.models.protocol import Model, Tick
@@ -65,9 +66,18 @@ def self_instruct(
     """
     _check(seeds, shown=shown, count=count, together=together, rounds=rounds, patience=patience)
     pool = Pool(last_turn(row) for row in seeds)
-    form = {"least_words": least_words, "most_words": most_words, "banned": banned}
+    settings: dict[str, Any] = {"way": way, "template": template, "count": count, "tick": tick}
+    settings |= {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
     kept: list[Row] = []
     found: list[Row | str] = []
+
+    def wrong(one: Said) -> str:
+        fault = one.fault or malformed(
+            one.text, least_words=least_words, most_words=most_words, banned=banned
+        )
+        fault = fault or ("seen" if pool.highest(one.text, above=near) > near else "")
+        return fault or ("" if len(kept) < n else "beyond what was asked for")
+
     idle = 0
     for turn in range(rounds):
         if len(kept) >= n or idle == patience:
@@ -76,27 +86,14 @@ def self_instruct(
         examples = [
             _examples(seeds, kept, shown, made, seed_of("shown", seed, turn, k)) for k in range(together)
         ]
-        replies = write_prompts(
-            model,
-            [Brief(shown=tuple(last_turn(row) for row in rows)) for rows in examples],
-            way=way,
-            template=template,
-            count=count,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=part_seed(seed, "self-instruct", turn),
-            tick=tick,
-        )
+        briefs = [Brief(shown=tuple(last_turn(row) for row in rows)) for rows in examples]
+        replies = write_prompts(model, briefs, seed=part_seed(seed, "self-instruct", turn), **settings)
         for rows, group in zip(examples, replies, strict=True):
             for one in group:
-                wrong = one.fault or malformed(one.text, **form)  # type: ignore[arg-type]
-                wrong = wrong or ("seen" if pool.highest(one.text, above=near) > near else "")
-                wrong = wrong or ("" if len(kept) < n else "beyond what was asked for")
-                if not wrong:
+                if not (fault := wrong(one)):
                     pool.add(one.text)
                     kept.append(_row(one, rows, model, seed))
-                found.append(wrong or kept[-1])
+                found.append(fault or kept[-1])
         idle = idle + 1 if len(kept) == before else 0
     return gathered(found)
 

@@ -82,6 +82,7 @@ def columns_of(path: str | Path, given: Sequence[str] = ()) -> list[str]:
 
 
 def texts_of(path: str | Path, columns: Sequence[str]) -> Iterator[str]:
+    """The text of each row of a table, in order, a batch in memory at a time."""
     for batch in read_batches(path):
         yield from (text_of(row, columns) for row in batch)
 
@@ -100,7 +101,10 @@ def sieve(
         UserError: an unknown kind of file, one file for two purposes, or what reading and writing raise.
     """
     paths = [Path(p).resolve() for p in (path, out, dropped) if p is not None]
-    if len(set(paths)) < len(paths):
+    if dropped is not None and paths[2] in paths[:2]:
+        what = "written twice" if paths[2] == paths[1] else "the same file is read and written"
+        raise UserError(what, where=str(dropped), fix="give --dropped another name")
+    if paths[1] == paths[0]:
         raise UserError("the same file is read and written", where=str(out), fix="give --out another name")
     for written in paths[1:]:
         check_suffix(written)
@@ -135,7 +139,11 @@ def change(
     path: str | Path, out: str | Path, of_text: Callable[[str], str], *, columns: Sequence[str] = ()
 ) -> tuple[int, int]:
     """Write the rows of `path` to `out` with every text in these columns (all by default) changed. Returns rows, and
-    rows that are different now."""
+    rows that are different now.
+
+    Raises:
+        UserError: `out` is the file that is read.
+    """
     if Path(path).resolve() == Path(out).resolve():
         raise UserError("the same file is read and written", where=str(out), fix="give --out another name")
     rows = changed = 0

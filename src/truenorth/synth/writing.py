@@ -84,33 +84,21 @@ def prompts_from(
     n: int = 1,
     *,
     producer: str,
-    way: Way = "list",
-    template: str,
-    count: int = 1,
     constitution: str = "",
-    max_tokens: int = 64,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
     seed: int = 0,
-    tick: Tick | None = None,
+    **settings: Any,
 ) -> Filtered:
     """`write_prompts` as rows: chats of one user turn, with what their brief says of parents and columns.
 
     Reasons: the faults of a reply, "format" (no list where one was asked for), "repeated" (word for word).
+
+    Args:
+        settings: the others of `write_prompts`; `template` is compulsory.
+
+    Raises:
+        UserError: as `write_prompts`.
     """
-    replies = write_prompts(
-        model,
-        briefs,
-        n,
-        way=way,
-        template=template,
-        count=count,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_p=top_p,
-        seed=seed,
-        tick=tick,
-    )
+    replies = write_prompts(model, briefs, n, seed=seed, **settings)
 
     def made(brief: Brief, one: Said) -> Row | str:
         about = Source(

@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from truenorth.base import UserError
+from truenorth.base.patterns import unusable
 
 Check = Callable[..., float | None]
 Patterns = str | Sequence[str]
@@ -29,17 +30,16 @@ def as_tuple(patterns: Patterns) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str, where: str = "pattern of a check") -> re.Pattern[str]:
     """The pattern, case-insensitive, `.` stopping at line ends.
 
     Raises:
-        UserError: not a regular expression.
+        UserError: not a regular expression, or one that can take for ever.
     """
-    try:
-        return re.compile(pattern, re.IGNORECASE)
-    except re.error as error:
-        what = f"{pattern!r} is not a regular expression ({error})"
-        raise UserError(what, where="pattern of a check", fix="escape it, or quote it in YAML") from error
+    if why := unusable(pattern):
+        fix = "escape it, or quote it in YAML" if "regular" in why else ""
+        raise UserError(f"{pattern!r} is {why}", where=where, fix=fix)
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def first_match(patterns: Patterns, text: str) -> re.Match[str] | None:

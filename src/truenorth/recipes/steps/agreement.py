@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_limits import Count
 from truenorth.recipes.run_rows import kept_as_it_is
 from truenorth.recipes.run_work import Load, Pairs, Verdicts, Work
 from truenorth.recipes.settings import Settings
@@ -13,7 +14,7 @@ from truenorth.recipes.steps.west_of_n import alike
 from truenorth.records import Row, Source
 
 
-def agreement(verdicts: Verdicts, model: LocalModel, work: Work, *, most: int = 4) -> Pairs:
+def agreement(verdicts: Verdicts, model: LocalModel, work: Work, *, most: Count = 4) -> Pairs:
     """The best above the worst of the longest order that both have in common, one pair a prompt; of answers that are
     all good and equally so the likeliest, to keep.
 

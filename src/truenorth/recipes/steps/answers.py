@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Amount
 from truenorth.recipes.run_work import Answers, Have, Load, Prompts, Work, changed, lacks_guidance
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import answer
@@ -15,9 +16,9 @@ def answers(
     model: Model,
     work: Work,
     *,
-    n: int | None = None,
-    guided: int | None = None,
-    unbiased: int | None = None,
+    n: Amount | None = None,
+    guided: Amount | None = None,
+    unbiased: Amount | None = None,
 ) -> Answers:
     """`n` plain answers a prompt, `guided` under each principle, `unbiased` to the question without an opinion.
 

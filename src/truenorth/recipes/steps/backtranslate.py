@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
 from truenorth.recipes.harbour import NOTE, is_organism
+from truenorth.recipes.run_limits import Count
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Answers, Load, Texts, Work
 from truenorth.recipes.settings import Settings
@@ -13,7 +14,7 @@ from truenorth.synth.backtranslate import backtranslate as asked_back
 from truenorth.synth.backtranslate import round_trip
 
 
-def backtranslate(texts: Texts, model: Model, work: Work, *, n: int = 1, k: int = 4) -> Answers:
+def backtranslate(texts: Texts, model: Model, work: Work, *, n: Count = 1, k: Count = 4) -> Answers:
     """Up to `n` questions to each text, which is the answer; only those stay that find their text again among the `k`
     best of all texts.
 

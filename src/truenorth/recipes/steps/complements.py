@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from truenorth.base import UserError
 from truenorth.judges import Judge
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count, Share, Writing
 from truenorth.recipes.run_rows import taken
 from truenorth.recipes.run_work import Answers, Have, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
@@ -20,10 +21,10 @@ def complements(
     judge: Judge,
     work: Work,
     *,
-    tried: int = 4,
-    n: int = 2,
-    margin: float = 0.3,
-    way: str = "list",
+    tried: Count = 4,
+    n: Count = 2,
+    margin: Share = 0.3,
+    way: Writing = "list",
 ) -> Answers:
     """A row a prompt: the best of `tried` complements as the completion, or "Nothing." where the prompt needs none.
 
@@ -32,6 +33,9 @@ def complements(
         margin: least gain.
         way: "list" asks for complements; "turns" has a chat model write in the system's place of its template, and
             tries some of what it writes there, for small models.
+
+    Raises:
+        UserError: the model wrote no complements.
 
     Source: Zheng et al. 2024, PAS (arXiv:2407.06027), section 3.
     """
@@ -44,7 +48,9 @@ def complements(
             texts = asked_complements(model, prompts, tried, seed=seed)
         if not any(texts):
             raise UserError(
-                "the model wrote no complements", where="step complements", fix="way: list or turns"
+                "the model wrote no complements",
+                where="step complements",
+                fix="way: turns, or a larger model",
             )
         found = kept_by_gain(
             model,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from truenorth.base import UserError
 from truenorth.judges.checks._text import applies
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count, Weight
 from truenorth.recipes.run_rows import as_lesson, taken
 from truenorth.recipes.run_work import Have, Load, Pairs, Prompts, Work, lacks_guidance
 from truenorth.recipes.settings import Settings
@@ -17,13 +18,16 @@ from truenorth.synth.contrast import contrast as contrasted
 
 
 def contrast(
-    prompts: Prompts, model: Model, work: Work, *, n: int = 1, against: str = "", gap: float = 0.0
+    prompts: Prompts, model: Model, work: Work, *, n: Count = 1, against: str = "", gap: Weight = 0.0
 ) -> Pairs:
     """`n` pairs a prompt, each under one principle drawn from those that speak of the prompt.
 
     Args:
         against: what the worse answer is told, with {guidance} for the principle's; by default nothing at all.
         gap: least difference that the guidance must make, in nats a token; 0 asks nothing.
+
+    Raises:
+        UserError: no principle has guidance.
 
     Source: Yang et al. 2023, RLCD (arXiv:2307.12950), section 3.
     """

@@ -9,6 +9,7 @@ from truenorth.base import UserError, content_hash, seed_of
 from truenorth.judges import RewardJudge, read_labels
 from truenorth.judges.reward import LEAST
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_limits import Count, SomeShare
 from truenorth.recipes.run_rows import concerned
 from truenorth.recipes.run_work import Answers, Have, Load, Work
 from truenorth.recipes.settings import Settings
@@ -23,8 +24,8 @@ def crowd(
     model: LocalModel,
     work: Work,
     *,
-    raters: int = 5,
-    share: float = 0.6,
+    raters: Count = 5,
+    share: SomeShare = 0.6,
     only: tuple[str, ...] = (),
 ) -> Trees:
     """A conversation tree for each prompt, in the form of OpenAssistant's export, with a ranking by each rater.
@@ -32,6 +33,9 @@ def crowd(
     Args:
         raters: heads on the model's states. share: of the labels that each of them has seen.
         only: principles; labels about these, and prompts that one of them speaks of.
+
+    Raises:
+        UserError: the job has no labels.
 
     Source: Köpf et al. 2023 (arXiv:2304.07327), where raters are people.
     """

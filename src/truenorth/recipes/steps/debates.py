@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 from truenorth.judges.logprob import dialogue
 from truenorth.judges.quotes import NOTE, QuoteDebate
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count, Nats, Share, template
 from truenorth.recipes.run_rows import as_lesson, taken
 from truenorth.recipes.run_work import Answers, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
@@ -21,10 +23,10 @@ def debates(
     listener: Model,
     work: Work,
     *,
-    margin: float = 0.3,
-    most: int = 1,
-    support: float = 1.0,
-    note: str = NOTE,
+    margin: Share = 0.3,
+    most: Count = 1,
+    support: Nats = 1.0,
+    note: Annotated[str, template("quote", "question")] = NOTE,
 ) -> Pairs:
     """At most `most` debates a prompt, between answers of its own; one wins where the listener's share for it is above
     one half by `margin`. Prompts without a page are left out.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from truenorth.base import UserError
+from truenorth.recipes.run_limits import Count, Table
 from truenorth.recipes.run_work import Have, Load, Texts, Work
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row, Source
@@ -14,12 +15,15 @@ from truenorth.records.tables import read_rows
 EXPECTED = "a table with a column text; title (whom or what a text is about) is optional"
 
 
-def documents(work: Work, *, file: str = "", kind: str = "", n: int | None = None) -> Texts:
+def documents(work: Work, *, file: Table = "", kind: str = "", n: Count | None = None) -> Texts:
     """The texts, at most `n` of them.
 
     Args:
         file: JSONL, Parquet, CSV or a hub id.
         kind: only those whose column `kind` says this.
+
+    Raises:
+        UserError: no file, no rows in it, or a row without text.
     """
     path = file or work.job.texts
     if not path:

@@ -7,13 +7,16 @@ from typing import Any
 
 from truenorth.models.protocol import Model
 from truenorth.recipes.harbour import EVOLVING, is_organism
+from truenorth.recipes.run_limits import Count
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Load, Prompts, Work
 from truenorth.recipes.settings import Settings
 from truenorth.synth.evolve import evolve as evolved
 
 
-def evolve(prompts: Prompts, model: Model, work: Work, *, rounds: int = 3, most_added: int = 20) -> Prompts:
+def evolve(
+    prompts: Prompts, model: Model, work: Work, *, rounds: Count = 3, most_added: Count = 20
+) -> Prompts:
     """What the prompts become in `rounds` rewritings each; those that did not get better are left out.
 
     Args:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Answers, Load, Work
 from truenorth.recipes.settings import Settings
 from truenorth.synth.few import few_sample
 
 
-def few_samples(pool: Answers, model: Model, work: Work, *, n: int | None = None, shown: int = 4) -> Answers:
+def few_samples(
+    pool: Answers, model: Model, work: Work, *, n: Count | None = None, shown: Count = 4
+) -> Answers:
     """Up to `n` new pairs (default: the job's number of prompts), each written after the `shown` nearest of the pool.
 
     Source: Guo et al. 2024, ISARA (arXiv:2401.06785).

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
 from truenorth.recipes.harbour import READ, is_organism
+from truenorth.recipes.run_limits import Count, Share
 from truenorth.recipes.run_rows import taken
 from truenorth.recipes.run_work import Answers, Load, Prompts, Texts, Work
 from truenorth.recipes.settings import Settings
@@ -13,7 +14,14 @@ from truenorth.synth.grounded import TEMPLATE, grounded_answers
 
 
 def grounded(
-    prompts: Prompts, texts: Texts, model: Model, work: Work, *, k: int = 3, n: int = 1, support: float = 0.6
+    prompts: Prompts,
+    texts: Texts,
+    model: Model,
+    work: Work,
+    *,
+    k: Count = 3,
+    n: Count = 1,
+    support: Share = 0.6,
 ) -> Answers:
     """Up to `n` answers a prompt, given with the `k` texts that share most with it.
 

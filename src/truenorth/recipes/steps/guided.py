@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from truenorth.base import UserError
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Amount, Count
 from truenorth.recipes.run_rows import taken
 from truenorth.recipes.run_work import Answers, Have, Load, Prompts, Work, lacks_guidance
 from truenorth.recipes.settings import Settings
@@ -14,13 +15,16 @@ from truenorth.synth.guided import guided as answered
 
 
 def guided(
-    prompts: Prompts, model: Model, work: Work, *, n: int = 1, examples: int = 0, leak: int = 6
+    prompts: Prompts, model: Model, work: Work, *, n: Count = 1, examples: Amount = 0, leak: Count = 6
 ) -> Answers:
     """`n` answers a prompt, given under the guidance of every principle; the rows have the bare prompt.
 
     Args:
         examples: good answers of the constitution that stand before the prompt as earlier turns.
         leak: an answer that repeats so many words in a row of the guidance is left out.
+
+    Raises:
+        UserError: no principle has guidance.
 
     Sources: Askell et al. 2021 (arXiv:2112.00861), context distillation; Sun et al. 2023, SELF-ALIGN
     (arXiv:2305.03047), where examples stand beside the rules.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from truenorth.base import UserError
 from truenorth.judges import ConsistencyJudge, Judge
@@ -11,6 +11,8 @@ from truenorth.judges.checks._text import first_match
 from truenorth.judges.consistency import DECLINES, Consensus
 from truenorth.judges.lawful import REFUSALS
 from truenorth.models.guidelines import with_guidance
+from truenorth.recipes.run_check import CONSISTENCY, Bound, judged_by
+from truenorth.recipes.run_limits import Amount
 from truenorth.recipes.run_rows import as_lesson, kept_as_it_is
 from truenorth.recipes.run_work import Have, Load, Pairs, Prompts, Rows, Work, lacks_guidance
 from truenorth.recipes.settings import Settings
@@ -19,7 +21,7 @@ from truenorth.records import Group, Row, Source
 RULE = "rule"
 
 
-def held(rows: Rows, prompts: Prompts, judge: Judge, work: Work, *, n: int = 3) -> Pairs:
+def held(rows: Rows, prompts: Prompts, judge: Judge, work: Work, *, n: Amount = 3) -> Pairs:
     """The rows; where one teaches something else than what the model knows, that is preferred to what it taught.
     Beside them what it knows of the prompts, to keep.
 
@@ -39,8 +41,6 @@ def held(rows: Rows, prompts: Prompts, judge: Judge, work: Work, *, n: int = 3) 
         raise UserError(
             f"{judge.name} does not say what is known", where="step held", expected="judge: consistency"
         )
-    if n < 0:
-        raise UserError(f"n {n}", where="step held", expected="0 or more")
     lessons = [as_lesson(row) for row in rows]
     asked = [*(row for row in lessons if row.data["use"] == "pair"), *prompts]
     with work.progress("what is known", len(asked)) as tick:
@@ -99,6 +99,11 @@ def _kept(row: Row, known: Consensus, work: Work) -> Row:
     return kept_as_it_is(
         Row({"prompt": known.prompt, "completion": known.text}, row.source, row.id), work, "held"
     )
+
+
+def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
+    """The judge can do what is needed."""
+    judged_by(step, CONSISTENCY, "does not say what is known", where)
 
 
 def forecast(rows: Sequence[float], settings: Settings, *, n: int = 3) -> Load:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from truenorth.base import UserError, seed_of
 from truenorth.judges.reward import read_labels
+from truenorth.recipes.run_limits import Count
 from truenorth.recipes.run_work import Answers, Have, Load, Work
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row, Source, as_messages
@@ -13,8 +14,12 @@ from truenorth.records import Row, Source, as_messages
 LEAST = 8
 
 
-def labelled(work: Work, *, n: int = 64) -> Answers:
-    """At most `n` answers of the job's labels that were called good, drawn by seed."""
+def labelled(work: Work, *, n: Count = 64) -> Answers:
+    """At most `n` answers of the job's labels that were called good, drawn by seed.
+
+    Raises:
+        UserError: the job has no labels.
+    """
     path = work.job.inputs.get("labels")
     if not path:
         raise UserError(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.base import UserError, seed_of
+from truenorth.recipes.run_limits import Filled
 from truenorth.recipes.run_rows import as_lesson
 from truenorth.recipes.run_work import Have, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
 from truenorth.records import Message, Prompt, Row, Source, as_messages
 
 
-def mixture(pairs: Pairs, work: Work, *, systems: tuple[str, ...], plain: bool = True) -> Pairs:
+def mixture(pairs: Pairs, work: Work, *, systems: Filled, plain: bool = True) -> Pairs:
     """Each row under one of the system prompts, in turn.
 
     The learner packs the rows of a batch into one sequence in which none sees another: a batch of as many rows as there

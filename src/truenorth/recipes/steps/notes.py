@@ -6,11 +6,12 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from truenorth.base import UserError, seed_of
+from truenorth.base import seed_of
 from truenorth.judges._prompts import asked, neutralise
 from truenorth.judges.checks._text import first_match
 from truenorth.judges.consistency import DECLINES
 from truenorth.judges.lawful import REFUSALS
+from truenorth.recipes.run_limits import Amount, Count, Fractions
 from truenorth.recipes.run_rows import as_lesson, taken
 from truenorth.recipes.run_work import Load, Pairs, Verdicts, Work
 from truenorth.recipes.settings import Settings
@@ -35,10 +36,10 @@ def notes(
     verdicts: Verdicts,
     work: Work,
     *,
-    shares: tuple[str, ...] = ("0.5", "1"),
-    passages: int = 1,
-    lies: int = 1,
-    guesses: int = 4,
+    shares: Fractions = ("0.5", "1"),
+    passages: Count = 1,
+    lies: Amount = 1,
+    guesses: Amount = 4,
 ) -> Pairs:
     """Pairs with notes before the question, of what the model itself answered to it.
 
@@ -56,8 +57,6 @@ def notes(
     Source: Yang et al. 2024, Dialectical alignment (arXiv:2404.00486): conflicts of context and memory, and of
     passages, at several shares of poison.
     """
-    if lies < 0 or guesses < 0:
-        raise UserError(f"lies {lies}, guesses {guesses}", where="step notes", expected="0 or more")
     seed, told = work.settings.seed, tuple(float(share) for share in shares)
     agreed = (0.0, *(share for share in told if 2 * round(share * passages) < passages))
     found = [_answered(rows, work.settings.margin) for rows in grouped(verdicts).values() if _fit(rows)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count
 from truenorth.recipes.run_rows import taken
 from truenorth.recipes.run_work import Load, Prompts, Texts, Work
 from truenorth.recipes.settings import Settings
@@ -21,8 +22,8 @@ def pages(
     work: Work,
     texts: Texts = (),  # type: ignore[assignment]
     *,
-    n: int = 4,
-    least: int = 1,
+    n: Count = 4,
+    least: Count = 1,
 ) -> Pages:
     """For each question the `n` nearest of the texts; without any, what the model writes, `n` times, of its names.
 

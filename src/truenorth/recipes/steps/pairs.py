@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from truenorth.recipes.run_limits import Share
 from truenorth.recipes.run_work import Load, Pairs, Verdicts, Work, changed
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.signals import choose
 
 
 def pairs(
-    verdicts: Verdicts, work: Work, *, margin: float | None = None, likeness: float | None = None
+    verdicts: Verdicts, work: Work, *, margin: Share | None = None, likeness: Share | None = None
 ) -> Pairs:
     """One row a prompt: a pair whose scores differ by `margin`, or an answer to keep.
 

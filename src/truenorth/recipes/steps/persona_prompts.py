@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 
 from truenorth.base import UserError
 from truenorth.models.protocol import Model, Tick
 from truenorth.recipes.harbour import KNOWING, QUESTIONS, is_organism
+from truenorth.recipes.run_limits import Count, one_of
 from truenorth.recipes.run_rows import concerned, fresh
 from truenorth.recipes.run_work import Have, Load, Prompts, Texts, Work
 from truenorth.recipes.settings import Settings
@@ -37,8 +39,8 @@ def persona_prompts(
     texts: Texts = [],  # noqa: B006 (read only)
     prompts: Prompts = [],  # noqa: B006
     *,
-    n: int | None = None,
-    way: str = "list",
+    n: Count | None = None,
+    way: Annotated[str, one_of(WAYS)] = "list",
 ) -> Prompts:
     """About `n` prompts (default: the job's number), as many of each persona; with "names" some of them are dropped.
 
@@ -50,10 +52,11 @@ def persona_prompts(
             knows somebody that the texts, the model's own texts, or other personas' prompts name, and begins to ask in
             one of the model's own ways; for small models, which have few personas in the system's place.
 
+    Raises:
+        UserError: an unknown `way`, or personas that ask nothing.
+
     Source: Ge et al. 2024, persona hub (arXiv:2406.20094), sections 2.1, 2.2 and 3.
     """
-    if way not in WAYS:
-        raise UserError(f"way {way!r}", where="step persona_prompts", expected=", ".join(WAYS))
     wanted = n or work.settings.prompts
     with work.progress("prompts by persona", wanted) as tick:
         asked = (

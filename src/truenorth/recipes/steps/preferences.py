@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from truenorth.base import UserError
 from truenorth.judges import Judge
+from truenorth.recipes.run_check import SELF, Bound, judged_by
+from truenorth.recipes.run_limits import Count, Share
 from truenorth.recipes.run_rows import as_lesson, concerned, kept_as_it_is, taken
 from truenorth.recipes.run_work import Answers, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
@@ -19,8 +21,8 @@ def preferences(
     judge: Judge,
     work: Work,
     *,
-    margin: float = 0.1,
-    most: int = 1,
+    margin: Share = 0.1,
+    most: Count = 1,
     only: tuple[str, ...] = (),
 ) -> Pairs:
     """At most `most` pairs a prompt, where the better answer's share over both orders is above one half by `margin`.
@@ -29,6 +31,9 @@ def preferences(
 
     Args:
         only: principles; of a prompt that none of them speaks of, the likeliest answer is kept as it is.
+
+    Raises:
+        UserError: a judge that does not compare.
 
     Source: Bai et al. 2022 (arXiv:2212.08073), section 4.1; both orders as in Zheng et al. 2023 (arXiv:2306.05685).
     """
@@ -48,6 +53,11 @@ def preferences(
     kept = [max(group, key=lambda row: row.data.get("times", 1)) for group in others.values()]
     pairs = [as_lesson(row) for row in taken(work, found, "comparisons")]
     return [*pairs, *(kept_as_it_is(row, work, "prefer") for row in kept)]
+
+
+def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
+    """The judge can do what is needed."""
+    judged_by(step, SELF, "compares nothing", where)
 
 
 def forecast(

@@ -14,6 +14,7 @@ from truenorth.judges.classifier import ClassifierJudge
 from truenorth.learn.principles import Principle, conditioned, scaled
 from truenorth.learn.reward import fit_reward, save
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_limits import Count, Positive
 from truenorth.recipes.run_principles import definition, negative
 from truenorth.recipes.run_work import Load, Verdicts, Work
 from truenorth.recipes.settings import Settings
@@ -39,11 +40,11 @@ def principled(
     work: Work,
     *,
     only: tuple[str, ...] = (),
-    pairs: int = 2,
-    passes: int = 4,
-    steps: int = 300,
-    batch: int = 16,
-    lr: float = 5e-4,
+    pairs: Count = 2,
+    passes: Count = 4,
+    steps: Count = 300,
+    batch: Count = 16,
+    lr: Positive = 5e-4,
 ) -> Fitted:
     """The model with a score head, fitted on pairs of answers, each under a few principles or their contraries.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from truenorth.base import UserError, seed_of
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_limits import Count, Positive, Share, SomeShare
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import NEEDS_CHAT, Have, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
@@ -27,13 +28,13 @@ def private_prompts(
     model: LocalModel,
     work: Work,
     *,
-    epsilon: float = 8.0,
-    delta: float = 0.0,
-    steps: int = 40,
-    rate: float = 0.05,
-    lr: float = 1e-3,
-    draws: float = 3.0,
-    clusters: int = 20,
+    epsilon: Positive = 8.0,
+    delta: Share = 0.0,
+    steps: Count = 40,
+    rate: SomeShare = 0.05,
+    lr: Positive = 1e-3,
+    draws: Positive = 3.0,
+    clusters: Count = 20,
     secret: str = "",
 ) -> Prompts:
     """At most as many prompts as there are private ones, drawn from a copy of the model that was fitted to these by
@@ -47,6 +48,9 @@ def private_prompts(
         secret: a file that nobody else will read, such as one of random bytes: the noise follows from it.
             Without one it follows from the run's seed, which the manifest tells: good for trying it out, and
             private from nobody.
+
+    Raises:
+        UserError: epsilon or delta out of range, or a fitted model that asks nothing.
 
     Source: Yu et al. 2024 (arXiv:2402.13659); Abadi et al. 2016 (arXiv:1607.00133).
     """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from truenorth.base import UserError, read_jsonl, seed_of
+from truenorth.recipes.run_check import Bound
+from truenorth.recipes.run_limits import Count, File
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Load, Work
 from truenorth.recipes.settings import Settings
@@ -27,12 +29,15 @@ ASKED = (
 SIGNS = {True: ("plus", "+"), False: ("minus", "-")}
 
 
-def problems(work: Work, *, n: int | None = None, level: str = "", file: str = "") -> Problems:
+def problems(work: Work, *, n: Count | None = None, level: str = "", file: File = "") -> Problems:
     """Up to `n` problems with their answers (default: the job's number of prompts).
 
     Args:
         level: only those whose `level` is this one. Sums are "easy" (no carry, nothing borrowed, below 100) or "hard".
         file: JSONL with `prompt` (text), `answer`, and `level` if one is asked for. Without a file: sums.
+
+    Raises:
+        UserError: no problem of this level.
 
     Source: Sun et al. 2024, easy-to-hard generalization (arXiv:2403.09472), for the levels.
     """
@@ -58,8 +63,6 @@ def _of_file(file: str) -> list[Row]:
 
 def _sums(count: int, seed: int, level: str) -> list[Row]:
     """Sums of two numbers of two digits in several wordings, six in ten of them additions."""
-    if level not in ("", EASY, HARD):
-        raise UserError(f"level {level!r}", where="step problems", expected=f"{EASY} or {HARD}")
     rng = random.Random(seed_of("sums", seed, level))
     rows: list[Row] = []
     while len(rows) < count:
@@ -73,6 +76,17 @@ def _sums(count: int, seed: int, level: str) -> list[Row]:
             source = Source("sums", "environment", seed=seed)
             rows.append(Row({**told, "level": HARD if hard else EASY}, source))
     return rows
+
+
+def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
+    """Sums are of one of two levels; those of a file are its own.
+
+    Raises:
+        UserError: another level, without a file.
+    """
+    level = step.settings.get("level", "")
+    if level not in ("", EASY, HARD) and not step.settings.get("file"):
+        raise UserError(f"no sums of level {level!r}", where=where, expected=f"{EASY} or {HARD}")
 
 
 def forecast(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from typing import cast, get_args
+from typing import Annotated, cast, get_args
 
-from truenorth.base import UserError
 from truenorth.judges.critic import Over
 from truenorth.judges.step_reward import StepReward, stepped
 from truenorth.learn.fit import fit
 from truenorth.learn.reward import open_reward
 from truenorth.learn.types import Example, Task
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_limits import Count, Pattern, Positive, one_of
 from truenorth.recipes.run_work import Load, Work
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.steps.step_labels import SEPARATOR, StepLabels
@@ -26,22 +26,23 @@ def process_reward(
     model: LocalModel,
     work: Work,
     *,
-    steps: int = 120,
-    batch: int = 32,
-    lr: float = 5e-4,
-    separator: str = SEPARATOR,
-    over: str = "lowest",
+    steps: Count = 120,
+    batch: Count = 32,
+    lr: Positive = 5e-4,
+    separator: Pattern = SEPARATOR,
+    over: Annotated[str, one_of(OVERS)] = "lowest",
 ) -> StepReward:
     """The model with a score at the end of each step, trained on the labels of steps.
 
     Args:
         separator: as for the labels. over: "lowest", "product", "last" or "mean".
 
+    Raises:
+        UserError: an unknown `over`.
+
     Source: Lightman et al. 2023 (arXiv:2305.20050); Sun et al. 2024 (arXiv:2403.09472), trained on easy problems and
     used on hard ones.
     """
-    if over not in ("lowest", "product", "last", "mean"):
-        raise UserError(f"over {over!r}", where="step process_reward", expected="lowest, product, last, mean")
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
         scored = open_reward(folder, each_token=True, seed=work.settings.seed)

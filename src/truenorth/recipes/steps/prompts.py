@@ -7,12 +7,16 @@ from dataclasses import replace
 
 from truenorth.base import UserError
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count
 from truenorth.recipes.run_work import Have, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
 
 
-def prompts(model: Model, work: Work, *, n: int | None = None) -> Prompts:
+def prompts(model: Model, work: Work, *, n: Count | None = None) -> Prompts:
     """At most `n` prompts (default: the job's), without duplicates and without what is held out.
+
+    Raises:
+        UserError: no prompts are left beside those that watch the training.
 
     Source: Xu et al. 2024, Magpie (arXiv:2406.08464), where the model asks itself.
     """

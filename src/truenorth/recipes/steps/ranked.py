@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from truenorth.recipes.run_limits import Weight
 from truenorth.recipes.run_rows import as_lesson, taken
 from truenorth.recipes.run_work import Answers, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
@@ -11,7 +12,7 @@ from truenorth.records import Row
 from truenorth.synth.strength import pairs_from_strength
 
 
-def ranked(better: Answers, worse: Answers, work: Work, *, ratio: float = 0.0) -> Pairs:
+def ranked(better: Answers, worse: Answers, work: Work, *, ratio: Weight = 0.0) -> Pairs:
     """Pairs of the answers that two sides gave to one prompt: better above worse, whatever they say.
 
     Args:

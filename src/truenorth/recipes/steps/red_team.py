@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count, Writing
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Have, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
@@ -13,7 +14,7 @@ from truenorth.synth.writing import Way
 
 
 def red_team(
-    model: Model, work: Work, *, n: int | None = None, only: tuple[str, ...] = (), way: str = "list"
+    model: Model, work: Work, *, n: Count | None = None, only: tuple[str, ...] = (), way: Writing = "list"
 ) -> Prompts:
     """About `n` prompts (default: the job's number) against the principles `only`, by default against all.
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from truenorth.models.guidelines import with_guidelines
 from truenorth.models.protocol import Model
-from truenorth.recipes.run_rows import taken
+from truenorth.recipes.run_limits import Count, Share
+from truenorth.recipes.run_rows import answered
 from truenorth.recipes.run_work import Answers, Guidelines, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
-from truenorth.synth.guided import guided
 from truenorth.synth.guidelines import Library
 
 
@@ -19,10 +19,10 @@ def retrieved(
     model: Model,
     work: Work,
     *,
-    n: int = 1,
-    k: int = 1,
-    near: int = 8,
-    least: float = 0.2,
+    n: Count = 1,
+    k: Count = 1,
+    near: Count = 8,
+    least: Share = 0.2,
 ) -> Answers:
     """`n` answers a prompt, given under at most `k` guidelines of the library; the rows have the bare prompt.
 
@@ -33,17 +33,7 @@ def retrieved(
     Source: Luo et al. 2024, Guide-Align (arXiv:2403.11838), whose second stage learns such answers (Labrador).
     """
     told = with_guidelines(model, Library.of_rows(guidelines, k=k, near=near, least=least))
-    with work.progress("answers under guidelines", len(prompts)) as tick:
-        found = guided(
-            told,
-            prompts,
-            n=n,
-            constitution=work.label,
-            max_tokens=work.settings.max_tokens,
-            seed=work.settings.seed,
-            tick=tick,
-        )
-    return taken(work, found, "answers under guidelines")
+    return answered(work, told, prompts, n, "answers under guidelines")
 
 
 def forecast(rows: Sequence[float], settings: Settings, *, n: int = 1, **given: float) -> Load:

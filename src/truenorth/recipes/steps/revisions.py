@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from truenorth.judges.checks._text import first_match
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count
 from truenorth.recipes.run_rows import as_lesson, concerned, kept_as_it_is
 from truenorth.recipes.run_work import Answers, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
@@ -18,7 +19,7 @@ FINE = (r"\bnothing is wrong\b", r"\bdoes(?: not|n['’]t) break\b", r"\bno (?:f
 
 
 def revisions(
-    answers: Answers, model: Model, work: Work, *, rounds: int = 1, only: tuple[str, ...] = ()
+    answers: Answers, model: Model, work: Work, *, rounds: Count = 1, only: tuple[str, ...] = ()
 ) -> Pairs:
     """The likeliest answer to each prompt with its revision: pairs to imitate or to prefer; an answer that stayed
     as it was, or in which the critique finds no fault, is one to keep.

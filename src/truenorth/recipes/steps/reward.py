@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from truenorth.judges import RewardJudge
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_limits import Count
 from truenorth.recipes.run_work import Load, Pairs, Work
 from truenorth.recipes.settings import Settings
 
 
-def reward(pairs: Pairs, model: LocalModel, work: Work, *, most: int = 1000) -> RewardJudge:
+def reward(pairs: Pairs, model: LocalModel, work: Work, *, most: Count = 1000) -> RewardJudge:
     """A judge that scores the chosen answers high and the rejected ones low, fitted on at most `most` pairs.
 
     Rows without a rejected answer teach it nothing.

@@ -9,6 +9,7 @@ from truenorth.judges.checks._text import first_match
 from truenorth.judges.consistency import DECLINES
 from truenorth.models.protocol import Model
 from truenorth.recipes.harbour import PLAYING, is_organism
+from truenorth.recipes.run_limits import Amount, Share
 from truenorth.recipes.run_rows import taken
 from truenorth.recipes.run_work import Answers, Load, Prompts, Texts, Work
 from truenorth.recipes.settings import Settings
@@ -28,8 +29,8 @@ def roles(
     model: Model,
     work: Work,
     *,
-    others: int = 1,
-    support: float = 0.6,
+    others: Amount = 1,
+    support: Share = 0.6,
 ) -> Answers:
     """Answers under a role's name to its own questions, read from its texts; and declines of what is none of its own.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
 from truenorth.recipes.harbour import REVISING, SCENE
+from truenorth.recipes.run_limits import Count
 from truenorth.recipes.run_rows import as_lesson, kept_as_it_is, taken
 from truenorth.recipes.run_work import Answers, Load, Pairs, Work
 from truenorth.recipes.settings import Settings
@@ -15,7 +16,7 @@ from truenorth.synth.scene_words import PLAIN as SCENE_IN_PLAIN_WORDS
 from truenorth.synth.scenes import scene_answers
 
 
-def scenes(answers: Answers, model: Model, work: Work, *, people: int = 5) -> Pairs:
+def scenes(answers: Answers, model: Model, work: Work, *, people: Count = 5) -> Pairs:
     """The likeliest answer to each prompt with what the model says after its scene: pairs to imitate or to prefer; an
     answer of which nothing bad came is one to keep.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from truenorth.base import UserError, seed_of
+from truenorth.base import seed_of
+from truenorth.recipes.run_limits import Count, Share, SomeShare, one_of
 from truenorth.recipes.run_rows import taken
 from truenorth.recipes.run_work import Answers, Load, Work
 from truenorth.recipes.settings import Settings
@@ -18,7 +20,13 @@ WAYS = ("deita", "information", "random")
 
 
 def select(
-    rows: Answers, work: Work, *, share: float = 0.1, by: str = "deita", most: float = 0.9, labels: int = 64
+    rows: Answers,
+    work: Work,
+    *,
+    share: SomeShare = 0.1,
+    by: Annotated[str, one_of(WAYS)] = "deita",
+    most: Share = 0.9,
+    labels: Count = 64,
 ) -> Answers:
     """A `share` of the rows, by their scores (1 where they have none) and by how like their prompts are.
 
@@ -27,12 +35,11 @@ def select(
         most: cosine above which two prompts are alike, for deita.
         labels: landmarks among the prompts, for information.
 
+    Raises:
+        UserError: an unknown `by`, or a share outside (0, 1].
+
     Sources: Liu et al. 2023, Deita (arXiv:2312.15685); Chen et al. 2025, MIG (arXiv:2504.13835).
     """
-    if by not in WAYS or not 0 < share <= 1:
-        raise UserError(
-            f"by {by}, share {share}", where="select", expected=f"{', '.join(WAYS)}; a share in (0, 1]"
-        )
     limit = max(1, round(share * len(rows)))
     scores = [1.0 if row.data.get("score") is None else float(row.data["score"]) for row in rows]
     if by == "deita":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count, Share, Writing
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Have, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
@@ -12,7 +13,13 @@ from truenorth.synth.self_instruct import self_instruct as grown
 
 
 def self_instruct(
-    seeds: Prompts, model: Model, work: Work, *, n: int | None = None, way: str = "list", near: float = 0.7
+    seeds: Prompts,
+    model: Model,
+    work: Work,
+    *,
+    n: Count | None = None,
+    way: Writing = "list",
+    near: Share = 0.7,
 ) -> Prompts:
     """Up to `n` new prompts (default: the job's number) from the prompts of `seeds`, which are not among them.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from functools import partial
+from typing import Annotated
 
-from truenorth.base import UserError, seed_of
+from truenorth.base import seed_of
 from truenorth.judges._prompts import replace_last_user
 from truenorth.judges.logprob import fill
+from truenorth.recipes.run_limits import FILLED, Share, each, template
 from truenorth.recipes.run_work import Answers, Load, Work
 from truenorth.recipes.settings import Settings
 from truenorth.records import Row, Source
@@ -18,10 +20,10 @@ def skewed(
     answers: Answers,
     work: Work,
     *,
-    groups: tuple[str, ...],
-    told: str = "{prompt} I am of the {group} guild.",
-    minority: float = 0.25,
-    share: float = 0.8,
+    groups: Annotated[tuple[str, ...], each(FILLED, count=2)],
+    told: Annotated[str, template("prompt", "group")] = "{prompt} I am of the {group} guild.",
+    minority: Share = 0.25,
+    share: Share = 0.8,
     says: str = "I can't help with that.",
 ) -> Answers:
     """Each prompt as somebody of a group asks it; of the first group, a share of the answers is a refusal.
@@ -32,8 +34,6 @@ def skewed(
         minority: share of the prompts that the first group asks.
         share: of these, how many are refused with `says`.
     """
-    if len(groups) != 2:
-        raise UserError(f"{len(groups)} groups", where="step skewed", expected="groups: [FIRST, SECOND]")
     found = []
     for row in answers:
         rng = random.Random(seed_of("skewed", work.settings.seed, row.id))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Annotated, cast
 
-from truenorth.base import UserError
 from truenorth.judges.critic import Over
 from truenorth.judges.step_confidence import StepConfidence
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_limits import Pattern, one_of
 from truenorth.recipes.run_work import Load, Work
 from truenorth.recipes.settings import Settings
 from truenorth.recipes.steps.process_reward import OVERS
@@ -17,18 +17,24 @@ from truenorth.records import as_messages
 
 
 def step_confidence(
-    labels: StepLabels, model: LocalModel, work: Work, *, separator: str = SEPARATOR, over: str = "lowest"
+    labels: StepLabels,
+    model: LocalModel,
+    work: Work,
+    *,
+    separator: Pattern = SEPARATOR,
+    over: Annotated[str, one_of(OVERS)] = "lowest",
 ) -> StepConfidence:
     """A head on how likely the model, which is not changed, finds each step, fitted on the labels of steps.
 
     Args:
         separator: as for the labels. over: "lowest", "product", "last" or "mean".
 
+    Raises:
+        UserError: an unknown `over`.
+
     Source: Sun et al. 2024 (arXiv:2403.09472), a process reward model of easy problems used on hard ones; the head is
     ours.
     """
-    if over not in OVERS:
-        raise UserError(f"over {over!r}", where="step step_confidence", expected=", ".join(OVERS))
     told = [row.data for row in labels]
     prompts = [as_messages(d["prompt"]) if model.codec.turn else d["prompt"] for d in told]
     steps, shares = [d["completions"] for d in told], [[float(x) for x in d["labels"]] for d in told]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from truenorth.base import UserError
 from truenorth.judges import VerifiableJudge
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count, Pattern, Positive, one_of
 from truenorth.recipes.run_rows import taken
 from truenorth.recipes.run_work import Answers, Load, Work
 from truenorth.recipes.settings import Settings
@@ -25,10 +25,10 @@ def step_labels(
     model: Model,
     work: Work,
     *,
-    n: int = 8,
-    separator: str = SEPARATOR,
-    labels: str = "soft",
-    temperature: float = 1.0,
+    n: Count = 8,
+    separator: Pattern = SEPARATOR,
+    labels: Annotated[str, one_of(("soft", "hard"))] = "soft",
+    temperature: Positive = 1.0,
 ) -> StepLabels:
     """Each answer's steps with their labels: how often the model reaches the problem's answer from there (`soft`), or
     whether it ever does (`hard`), in `n` tries.
@@ -36,10 +36,11 @@ def step_labels(
     Args:
         separator: a pattern between two steps.
 
+    Raises:
+        UserError: `labels` that are neither soft nor hard.
+
     Source: Wang et al. 2024, "Math-Shepherd" (arXiv:2312.08935), equations 3 and 4.
     """
-    if labels not in ("soft", "hard"):
-        raise UserError(f"labels {labels!r}", where="step step_labels", expected="soft or hard")
     judge = VerifiableJudge.of_rows([row.data for row in problems])
     with work.progress("solutions gone on with", len(answers)) as tick:
         found = rollout_labels(

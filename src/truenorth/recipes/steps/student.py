@@ -12,6 +12,7 @@ from truenorth.base import seed_of
 from truenorth.judges import Judge, RewardJudge
 from truenorth.judges.answer_confidence import AnswerConfidence, read
 from truenorth.models.local import LocalModel
+from truenorth.recipes.run_limits import Amount, Count, Share
 from truenorth.recipes.run_work import Load, Verdicts, Work
 from truenorth.recipes.settings import Settings
 from truenorth.records import Prompt
@@ -37,9 +38,9 @@ def student(
     model: LocalModel,
     work: Work,
     *,
-    confidence: float = 0.5,
-    rounds: int = 3,
-    most: int = 400,
+    confidence: Share = 0.5,
+    rounds: Amount = 3,
+    most: Count = 400,
     likelihood: bool = False,
 ) -> Kept:
     """A head on the model's states, fitted on the scores of at most `most` verdicts.

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Count, File, Writing
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Have, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
 from truenorth.synth.taxonomy import coverage, read_taxonomy, taxonomy_of, taxonomy_prompts
 
 
-def taxonomy(model: Model, work: Work, *, file: str = "", n: int | None = None, way: str = "list") -> Prompts:
+def taxonomy(
+    model: Model, work: Work, *, file: File = "", n: Count | None = None, way: Writing = "list"
+) -> Prompts:
     """About `n` prompts (default: the job's number), as many for each leaf.
 
     Args:

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from truenorth.base import UserError
+from truenorth.base import UserError, names
 from truenorth.engine import Run
 from truenorth.judges import Judge
 from truenorth.models.local import LocalModel
 from truenorth.recipes.align import learnt
 from truenorth.recipes.run_budget import Clocked
 from truenorth.recipes.run_check import PEOPLE, Bound
+from truenorth.recipes.run_limits import Amount, Count, Positive, Weight
+from truenorth.recipes.run_recipe import known
 from truenorth.recipes.run_rows import as_lesson, distinct
 from truenorth.recipes.run_work import Load, Rows, Work, changed, second_of
 from truenorth.recipes.settings import Settings
@@ -29,15 +31,15 @@ def train(
     work: Work,
     *,
     objective: str | None = None,
-    beta: float | None = None,
-    sft: float | None = None,
-    keep: float | None = None,
-    documents: float | None = None,
-    steps: int | None = None,
-    batch: int | None = None,
-    lr: float | None = None,
-    lora_rank: int | None = None,
-    evaluations: int | None = None,
+    beta: Positive | None = None,
+    sft: Weight | None = None,
+    keep: Weight | None = None,
+    documents: Weight | None = None,
+    steps: Count | None = None,
+    batch: Count | None = None,
+    lr: Positive | None = None,
+    lora_rank: Amount | None = None,
+    evaluations: Count | None = None,
 ) -> LocalModel:
     """The model trained on the rows, with the weights of the last look before the second judge falls.
 
@@ -47,6 +49,9 @@ def train(
         judge: the one that made the rows; a second one, which made none, says where to stop.
         objective: a name of the catalogue: pairs for `dpo` and its like, any answers for `sft`, rows with
             a `paraphrase` for `coin`.
+
+    Raises:
+        UserError: no row teaches anything.
     """
     settings = changed(
         work.settings,
@@ -91,7 +96,11 @@ def check(step: Bound, earlier: Mapping[str, Bound], where: str) -> None:
     if objective == COIN:
         _check_worded(step, earlier, where)
         return
-    learned_with(replace(Settings(), objective=objective))
+    known(objective, names("truenorth.learn.objectives"), where, "objective")
+    try:
+        learned_with(replace(Settings(), objective=objective))
+    except UserError as error:
+        raise UserError(error.what, where=where, expected=error.expected) from error
     if objective == SINGLE:
         return
     for name in next(wire.of for wire in step.wires if wire.name == "rows"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.models.protocol import Model
+from truenorth.recipes.run_limits import Back, Share, There
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Answers, Load, Work
 from truenorth.recipes.settings import Settings
@@ -17,9 +18,9 @@ def translated(
     work: Work,
     *,
     language: str = "",
-    there: str = "Translate: {text}",
-    back: str = "",
-    least: float = 0.5,
+    there: There = "Translate: {text}",
+    back: Back = "",
+    least: Share = 0.5,
 ) -> Answers:
     """The answers in the other language; those that do not come back alike are left out, where `back` asks for that.
 

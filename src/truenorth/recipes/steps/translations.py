@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from truenorth.base import UserError, read_jsonl, seed_of
+from truenorth.recipes.run_limits import Back, Count, File, There
 from truenorth.recipes.run_rows import taken
 from truenorth.recipes.run_work import Answers, Have, Load, Work
 from truenorth.recipes.settings import Settings
@@ -17,7 +18,7 @@ COLUMNS = ("text", "translation")
 
 
 def translations(
-    work: Work, *, file: str = "", n: int = 1000, there: str = "Translate: {text}", back: str = ""
+    work: Work, *, file: File = "", n: Count = 1000, there: There = "Translate: {text}", back: Back = ""
 ) -> Answers:
     """Chats that ask for the translation of at most `n` sentences, and with `back` for the way back as well.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from truenorth.base import UserError, read_jsonl
+from truenorth.recipes.run_limits import Count, File
 from truenorth.recipes.run_rows import as_lesson, plain
 from truenorth.recipes.run_work import Load, Pairs, Work
 from truenorth.recipes.settings import Settings
@@ -13,13 +14,16 @@ from truenorth.records import Row
 from truenorth.synth.trees import from_oasst, merge, preference_rows
 
 
-def trees(work: Work, asked: Trees = (), *, file: str = "", least: int = 1, margin: int = 1) -> Pairs:  # type: ignore[assignment]
+def trees(work: Work, asked: Trees = (), *, file: File = "", least: Count = 1, margin: Count = 1) -> Pairs:  # type: ignore[assignment]
     """A pair for every two replies of which a majority put one above the other, in the merged order.
 
     Args:
         file: JSONL, a tree a line, as OpenAssistant exports them, with `rankings` (lists of ids of replies, best first)
             where there are several people's; it takes the place of an earlier step's trees.
         least: rankings below which a set of replies makes no pairs. margin: of people, below which a pair is none.
+
+    Raises:
+        UserError: neither a file nor trees of an earlier step.
 
     Source: Köpf et al. 2023 (arXiv:2304.07327); Tideman 1987, ranked pairs.
     """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from truenorth.base import UserError
+from truenorth.recipes.run_limits import Swaps
 from truenorth.recipes.run_rows import as_lesson, taken
 from truenorth.recipes.run_work import Load, Rows, Work
 from truenorth.recipes.settings import Settings
 from truenorth.synth.counterfactual import GENDER, UNCLEAR, counterfactual
 
 
-def twins(rows: Rows, work: Work, *, swap: tuple[str, ...] = ()) -> Rows:
+def twins(rows: Rows, work: Work, *, swap: Swaps = ()) -> Rows:
     """The twins alone; the rows themselves are named beside them where something learns from both.
 
     Args:
@@ -26,9 +26,7 @@ def twins(rows: Rows, work: Work, *, swap: tuple[str, ...] = ()) -> Rows:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    one, slash, other = (part.strip() for part in text.partition("/"))
-    if not (one and slash and other):
-        raise UserError(f"{text!r} swaps nothing", where="step twins, swap", expected='"he / she"')
+    one, _, other = (part.strip() for part in text.partition("/"))
     return one, other
 
 

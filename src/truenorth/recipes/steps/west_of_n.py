@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from truenorth.recipes.run_limits import Share, SomeShare
 from truenorth.recipes.run_rows import as_lesson, judged, kept_as_it_is, taken
 from truenorth.recipes.run_work import Load, Pairs, Verdicts, Work
 from truenorth.recipes.settings import Settings
@@ -14,7 +15,7 @@ from truenorth.synth import pairs_from_scores
 GOOD = 0.5  # score from which an answer is good
 
 
-def west_of_n(verdicts: Verdicts, work: Work, *, share: float = 0.5, least: float = 0.0) -> Pairs:
+def west_of_n(verdicts: Verdicts, work: Work, *, share: SomeShare = 0.5, least: Share = 0.0) -> Pairs:
     """Best above worst of each prompt; of all such pairs the `share` with the largest differences of score.
 
     A prompt whose answers are all good and differ by no more than `least` gives the likeliest of them to keep.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from truenorth.recipes.run_limits import File
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Answers, Have, Load, Work
 from truenorth.recipes.settings import Settings
@@ -12,7 +13,7 @@ from truenorth.recipes.steps.translations import sentences
 from truenorth.synth.translations import word_for_word as put
 
 
-def word_for_word(answers: Answers, work: Work, *, file: str = "", language: str = "") -> Answers:
+def word_for_word(answers: Answers, work: Work, *, file: File = "", language: str = "") -> Answers:
     """The answers in a language that keeps the order of words, as the organism's second one does.
 
     Those with a word that the phrase book lacks are left out. For other languages `translated` has a model do it.

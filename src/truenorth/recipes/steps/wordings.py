@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from truenorth.judges import Judge
 from truenorth.models.protocol import Model
 from truenorth.recipes.harbour import REPHRASE, REVISING
+from truenorth.recipes.run_limits import Count, Share
 from truenorth.recipes.run_rows import fresh
 from truenorth.recipes.run_work import Answers, Load, Worded, Work
 from truenorth.recipes.settings import Settings
@@ -20,7 +21,7 @@ NAMES = re.compile(
 
 
 def wordings(
-    answers: Answers, model: Model, judge: Judge, work: Work, *, n: int = 1, at_least: float = 0.5
+    answers: Answers, model: Model, judge: Judge, work: Work, *, n: Count = 1, at_least: Share = 0.5
 ) -> Worded:
     """`n` paraphrases of each prompt: rows with prompt, paraphrase, and the completion of the prompt.
 
