@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from truenorth.base import UserError
+from truenorth.base import UserError, write_bytes
 from truenorth.engine import Run, View, foreseen
+from truenorth.engine.atomic import sweep
 from truenorth.records import Row, Source
 
 CONFIG = {"recipe": "align", "seed": 1, "train": {"lr": 0.001}}
@@ -350,8 +351,33 @@ def test_what_a_kill_left_half_written_is_swept_when_the_run_is_opened_again(tmp
     steps = tmp_path / "run" / "steps"
     (steps / "weights-0123456789ab.part").mkdir(parents=True)
     (steps / "weights-0123456789ab.part" / "w").write_text("half")
-    (steps / ".ask-0123456789ab.parquet.x7").write_text("half")
-    (tmp_path / "run" / ".manifest.json.x7").write_text("half")
+    (steps / ".ask-0123456789ab.parquet.x7.part").write_text("half")
+    (tmp_path / "run" / ".manifest.json.x7.part").write_text("half")
     Run.open(tmp_path / "run", config=CONFIG).close()
     left = {path.name for path in (tmp_path / "run").rglob("*")}
     assert left == {"manifest.json", "metrics.jsonl", "lock", "steps"}
+
+
+def test_hidden_files_of_others_stay_where_a_run_is_opened(tmp_path):
+    place = tmp_path / "run"
+    place.mkdir()
+    for name in (".gitignore", ".env", ".eslintrc.template"):
+        (place / name).write_text("mine")
+    for _ in range(2):
+        Run.open(place, config=CONFIG).close()
+    assert {p.name for p in place.iterdir() if p.name.startswith(".")} == {
+        ".gitignore",
+        ".env",
+        ".eslintrc.template",
+    }
+
+
+def test_a_file_half_written_by_a_killed_process_is_known_by_its_name(tmp_path, monkeypatch):
+    """The name that `write_bytes` gives is the one that is swept."""
+    monkeypatch.setattr(os, "replace", lambda *_: sys.exit())  # as if killed before the last moment
+    with pytest.raises(SystemExit):
+        write_bytes(tmp_path / "steps.json", b"{}")
+    [left] = tmp_path.iterdir()
+    assert left.name.startswith(".steps.json.")
+    sweep(tmp_path)
+    assert not list(tmp_path.iterdir())

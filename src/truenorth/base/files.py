@@ -17,6 +17,7 @@ from typing import IO, Any
 from truenorth.base.errors import UserError, unreadable
 
 JSON_LINES = "an object a line, as JSON"
+PART = ".part"  # ends the name of what is under construction: never read, and swept after a kill
 HALF = re.compile("[\ud800-\udfff]")  # half of a surrogate pair: JSON can say it, UTF-8 cannot
 
 
@@ -30,7 +31,7 @@ def write_bytes(path: str | Path, data: bytes) -> Path:
     handle, temporary = -1, ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()

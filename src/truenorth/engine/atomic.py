@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from truenorth.base import UserError, write_bytes
+from truenorth.base.files import PART
 
-PART = ".part"  # a folder under construction; never read, swept when its run is next opened
 _FIX = "free space, or choose another folder with --out"
 _STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
 _reached = itertools.count(1)  # counts for the whole process, which is what dies
@@ -95,11 +95,11 @@ def link_or_copy(source: str | Path, target: str | Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written in a folder."""
+    """Remove what a killed process left half written in a folder, and nothing that somebody else put there."""
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name.endswith(PART):
+        if path.name.endswith(PART) and path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name.startswith(".") and path.is_file():  # the temporary files of base.write_bytes
+        elif path.name.endswith(PART) and path.name.startswith("."):  # of base.write_bytes
             path.unlink()
 
 
