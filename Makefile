@@ -60,7 +60,7 @@ bench: $(READY)  ## every benchmark beside its peer (see benchmarks/README.md)
 	  echo "== $$script"; OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python "$$script" || exit 1; done
 
 docs: $(READY)  ## the documentation, into site/
-	@$(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/mkdocs build --strict  # with --quiet it would count no warning, and let every one pass
 	@echo "open site/index.html"
 
 organism: $(READY)  ## build the world that ships again and pretrain its models, from seed 0 (long)

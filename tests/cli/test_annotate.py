@@ -200,6 +200,7 @@ def one_answer(tmp_path: Path) -> str:
         (["RUN/none"], "no such run or file"),
         (["TMP"], "not a run (no manifest.json)"),
         (["RUN", "--step", "answer"], "no step 'answer'; expected one of answers"),
+        (["ONE", "--step", "answers"], "--step: a table has no steps; leave it out, or name a run"),
         (["RUN", "--principle", "brave"], "no principle 'brave'; expected one of kind"),
         (["ONE", "--principle", "kind"], "no constitution to read it from; --constitution FILE"),
         (["ONE", "--ask", "rank"], "every prompt has one answer only"),

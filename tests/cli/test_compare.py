@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import zipfile
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from scipy import stats as scipy_stats
 
 from truenorth.base import UserError, names
@@ -17,6 +19,7 @@ from truenorth.measure.readers import Result, Scored, read_results
 from truenorth.recipes.compare import compare_results
 from truenorth.recipes.compare_gate import Claim, claim_of, decide
 from truenorth.recipes.compare_page import compare_page
+from truenorth.recipes.compare_table import pairs_table
 
 
 def rows(scores, metric="helpful", **slices):
@@ -136,6 +139,33 @@ def test_one_system_and_no_metric_in_common_are_refused():
     other = Result("B", "b", rows(GOOD, metric="other"))
     with pytest.raises(UserError, match="no metric in common"):
         compare_results([results(BAD, GOOD)[0], other])
+
+
+def test_a_metric_that_nobody_has_is_refused_wherever_it_is_named():
+    """A misspelt --lower would turn no verdict around, and nobody would know."""
+    with pytest.raises(UserError, match="--lower: no metric 'helpfull'; expected one of helpful"):
+        compare_results(results(BAD, GOOD), lower=["helpfull"])
+    with pytest.raises(UserError, match="--metric: no metric 'helpfull'; expected one of helpful"):
+        compare_results(results(BAD, GOOD), metrics=["helpfull"])
+
+
+def test_a_margin_as_wide_as_the_scale_is_no_claim():
+    """non-inferior:helpful:2 for 2pp: 200 points, which every system keeps."""
+    compared = compare_results(results(GOOD, BAD))
+    with pytest.raises(UserError, match="a margin of 200 points of a share; write 2pp for points"):
+        decide([claim_of("non-inferior:helpful:2")], compared)
+    assert decide([claim_of("non-inferior:helpful:2pp")], compared)[0].met is False
+    tokens = compare_results(results([60 + x for x in GOOD], [61 + x for x in GOOD]))
+    assert decide([claim_of("non-inferior:helpful:2")], tokens)[0].met is True
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_table_cuts_no_word_off(width):
+    out = io.StringIO()
+    table = pairs_table(compare_results(results([1, 0, 1, 1] * 3, [0, 1, 1, 0] * 3)))
+    Console(file=out, width=width).print(table)
+    assert "…" not in out.getvalue()
+    assert "cannot" in out.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,11 @@ def test_statistics_are_computed_from_rows_and_kept(here, tiny_llama, capsys):
             "no such file",
         ),
         (["safe_lora", "--model", "M", "--adapter", "--out", "x"], "--model LORA_FOLDER"),
+        (["rownded"], "did you mean rounded?"),
+        (["rounded", "--model", "M", "--out", "rows.jsonl", "--dry-run"], "rows.jsonl: this already exists"),
+        (["rounded", "--model", "M", "--out", "x", "--improve", "a"], "--improve: nothing is searched"),
+        (["rounded", "--model", "M", "--out", "x", "--limit", "a:2"], "add --choose NAME=VALUE,VALUE,..."),
+        (["rounded", "--model", "M", "--out", "x", "--max-shard-size", "0"], "not a size: '0'"),
         (
             ["restore", "--aligned", "M", "--with", "gradient=gradient:rows.jsonl", "--out", "x"],
             "restore needs --model",
@@ -160,6 +165,49 @@ def test_choosing_says_what_it_found_and_makes_only_what_keeps_the_limits(here, 
     assert not list(Path("made.choosing").glob("candidate*"))
     assert main([*words, "--limit", "skills:99", "--choose", "group=32", "--dry-run"]) == 0
     assert "1 candidates" in capsys.readouterr().out
+
+
+def test_a_merge_refuses_what_would_be_lost_or_do_nothing(here, tiny_llama, capsys):
+    Path("m.yaml").write_text(
+        "merge_method: linear\nparameters: {weight: 1}\n"
+        f"models: [{{model: {tiny_llama(template='none', seed=1)}}}]\n"
+    )
+    Path("text.yaml").write_text("just text\n")
+    (here / "full").mkdir()
+    Path("full/thesis.txt").write_text("years of work")
+    for words, says in (
+        (["m.yaml", "full", "--dry-run"], "full: this already exists"),
+        (["m.yaml", "x", "--improve", "honest"], "--improve: nothing is searched"),
+        (
+            ["m.yaml", "x", "--device", "tpu"],
+            "cannot compute on 'tpu' (no such device); expected cpu or cuda",
+        ),
+        (["text.yaml", "x"], "text.yaml, line 1: not a merge"),
+    ):
+        assert main(["merge", *words]) == 2
+        assert says in capsys.readouterr().err
+    assert sorted(p.name for p in here.iterdir()) == ["full", "m.yaml", "rows.jsonl", "text.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            "fisher rows.jsonl --out f.txt",
+            "--out: a file named 'f.txt'; expected a name that ends in .safetensors",
+        ),
+        ("fisher rows.jsonl --out rows.jsonl/f.safetensors", "cannot write"),
+        ("fisher rows.jsonl --out f.safetensors --other rows.jsonl", "--other: fisher has no use for it"),
+        ("gram rows.jsonl --out f.safetensors --budget x", "--budget: not a size: 'x'"),
+        ("gram rows.jsonl --out f.safetensors --budget 0", "--budget: not a size: '0'"),
+        ("neurons rows.jsonl --out f.safetensors", "neurons needs the prompts to compare with; add --other"),
+        ("gradient rows.jsonl --out f.safetensors", "gradient needs the aligned model; add --aligned"),
+    ],
+)
+def test_statistics_refuse_what_cannot_work_before_a_model_is_loaded(words, says, here, capsys):
+    assert main(["statistics", *words.split(), "--model", "nowhere"]) == 2
+    assert says in capsys.readouterr().err
+    assert sorted(p.name for p in here.iterdir()) == ["rows.jsonl"]
 
 
 def test_a_merge_chooses_places_of_its_yaml(here, tiny_llama, capsys):

@@ -61,6 +61,8 @@ def test_a_judge_that_says_always_the_same_is_refused(labels, capsys):
         ("kind: rubric\ncriterion: x\nmodel: 3\n", "model 3"),
         ("kind: pairwise\nmodell: x\n", "unknown setting modell"),
         ("kind: [\n", "not YAML"),
+        ("kind: check:max_words\nlimit: 4\n", "expected kind: check, and name: max_words"),
+        ("kind: openai:gpt\n", "an endpoint alone is no judge; expected a YAML file"),
     ],
 )
 def test_a_judge_that_cannot_be_is_refused_in_one_line(labels, tmp_path, capsys, text, says):
@@ -73,6 +75,25 @@ def test_labels_that_are_none_are_named_with_their_row(tmp_path, capsys):
     path.write_text('{"prompt": "x", "completion": "y", "label": 2}\n')
     assert dispatch("judge", ["card", "refusal", "--labels", str(path)]) == exits.BAD_INPUT
     assert "row 1" in capsys.readouterr().err
+
+
+def test_quiet_leaves_the_verdict_and_odd_options_are_named(labels, tmp_path, capsys):
+    asked = ["card", "check:no_repeat", "--labels", labels, "--no-attacks"]
+    assert dispatch("judge", [*asked, "-q"]) == exits.FAILED
+    assert capsys.readouterr().out == "REFUSED       it calls all 60 answers good\n"
+    assert dispatch("judge", [*asked, "--most", "-3"]) == exits.BAD_INPUT
+    assert "--most: -3; expected 1 or more" in capsys.readouterr().err
+    (tmp_path / "none.jsonl").write_text("")
+    assert dispatch("judge", ["card", "refusal", "--labels", str(tmp_path / "none.jsonl")]) == exits.BAD_INPUT
+    assert "none.jsonl: no labels; expected at least one row" in capsys.readouterr().err
+
+
+def test_what_nothing_can_be_told_of_is_no_number(labels, capsys):
+    """A check that finds nothing to check in any prompt."""
+    assert dispatch("judge", ["card", "check:min_words", "--labels", labels, "--no-attacks"]) == exits.FAILED
+    said = capsys.readouterr().out
+    assert "accuracy      cannot tell (n 0)" in said
+    assert "nan" not in said
 
 
 def test_the_list_has_kinds_and_checks(capsys):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -64,6 +66,7 @@ def test_importing_truenorth_or_a_face_loads_neither_torch_nor_transformers():
 def test_every_command_has_help_without_loading_torch():
     code = """
 import sys
+import time
 from truenorth.cli.main import commands, main
 for name in commands():
     try:
@@ -130,6 +133,23 @@ def test_an_interrupt_says_how_to_go_on_and_exits_130(monkeypatch, capsys):
     assert "the same command goes on" in capsys.readouterr().err
 
 
+def test_sigterm_ends_a_command_as_an_interrupt_does_and_says_143(monkeypatch, capsys):
+    before, cleaned = signal.getsignal(signal.SIGTERM), []
+
+    def terminated(args):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            cleaned.append("up")
+
+    command(monkeypatch, terminated)
+    assert main(["job"]) == 143
+    assert "terminated; the same command goes on" in capsys.readouterr().err
+    assert cleaned == ["up"]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS])
 def test_what_the_machine_refuses_is_one_line_with_the_place(monkeypatch, capsys, number):
     def refused(args):
@@ -187,6 +207,8 @@ def test_catalogues_print_one_name_a_line(capsys):
     assert {"sft", "dpo"} <= set(names)
     assert main(["catalogue", "objectives"]) == 0
     assert "dpo " in capsys.readouterr().out
+    assert main(["catalogue", "recipes"]) == 0
+    assert "magpie               Prompts from the model itself" in capsys.readouterr().out
 
 
 def test_the_doctor_looks_at_everything_and_never_breaks(tmp_path):

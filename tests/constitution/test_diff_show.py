@@ -63,6 +63,18 @@ def test_a_change_reads_well(policy):
     assert str(found) == "private: changed; stale: labels, weights\n  severity: critical -> low"
 
 
+def test_of_two_long_values_the_part_that_differs_is_shown(policy):
+    principle = policy.principles[0]
+    long = "Say what is so. " * 20
+    ends = [principle.model_copy(update={"statement": long + end}) for end in ("Then stop.", "Then go on.")]
+    old, new = (policy.model_copy(update={"principles": (p, *policy.principles[1:])}) for p in ends)
+    [change] = diff(old, new)
+    said = str(change)
+    assert "Then stop. -> ..." in said
+    assert said.endswith("Then go on.")
+    assert all(len(line) < 180 for line in said.splitlines())
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_show_has_all_that_people_need_within_the_page(name):
     constitution = load(name)

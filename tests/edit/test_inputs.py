@@ -12,7 +12,8 @@ from edit_models import VOCAB, loaded, models, save, weights
 
 from truenorth.base import UserError
 from truenorth.edit import make_plan, merge, parse
-from truenorth.edit.models import Reference, open_model
+from truenorth.edit.finding import open_model
+from truenorth.edit.models import Reference
 from truenorth.edit.reading import piece
 
 

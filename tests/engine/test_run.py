@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -188,8 +189,10 @@ def test_a_torn_last_line_is_dropped_and_written_whole(tmp_path):
     assert [m["step"] for m in View.read(tmp_path / "run").metrics()] == [0]
     with Run.open(tmp_path / "run", config=CONFIG) as run:
         run.metrics(step=1, loss=float("nan"))
+        run.metrics(step=2, loss=float("inf"))
+        run.metrics(step=3, loss=float("-inf"))
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert [line["loss"] for line in lines] == [1.0, "NaN"]
+    assert [line["loss"] for line in lines] == [1.0, "NaN", "Infinity", "-Infinity"]
     assert float(lines[1]["loss"]) != float(lines[1]["loss"])
 
 
@@ -236,6 +239,18 @@ def test_steps_of_an_earlier_session_that_were_not_asked_for_again_are_no_longer
         with Run.open(tmp_path / "run", config=CONFIG) as run:
             run.step("ask", {"n": n}, lambda: rows(n))  # noqa: B023
     assert View.read(tmp_path / "run").rows("ask") == rows(4)
+
+
+def test_a_session_that_fails_early_forgets_no_step_that_was_done(tmp_path):
+    with Run.open(tmp_path / "run", config=CONFIG) as run:
+        run.step("ask", {}, rows)
+        run.step("judge", {}, lambda: rows(2))
+    with suppress(ZeroDivisionError), Run.open(tmp_path / "run", config=CONFIG) as run:
+        run.step("ask", {}, never)
+        raise ZeroDivisionError
+    view = View.read(tmp_path / "run")
+    assert view.manifest["status"] == "failed"
+    assert view.rows("judge") == rows(2)
 
 
 def test_reading_a_step_that_is_not_there_names_those_that_are(tmp_path):

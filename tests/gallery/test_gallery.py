@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from truenorth.base import UserError, names
 from truenorth.cli.main import main
@@ -24,6 +26,7 @@ from truenorth.gallery.page import gallery_page, write_gallery
 from truenorth.gallery.presets import KINDS, Preset, chosen, in_waves, presets
 from truenorth.gallery.stock import Stock, read_stock
 from truenorth.gallery.table import Entry, Gallery, Number, ranked
+from truenorth.gallery.words import WIDE, console
 from truenorth.learn.columns import check_columns
 from truenorth.learn.coupling import load_objective, needs
 from truenorth.learn.types import SCORED
@@ -259,6 +262,28 @@ def test_rows_whose_intervals_overlap_share_their_ranks():
     ]
 
 
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_table_on_a_terminal_cuts_no_number_off(width: int):
+    """80 characters: long names, wide intervals, the verdict; abilities that do not fit are left out."""
+    worst = gain(-0.333, 0.999)
+    claim = Claim("cannot tell", worst.gain, (0.3,), 0)
+    row = Entry(
+        "salmon-private", "objective", "x", (0,), overall=worst, claim=claim, kl=Estimate(1.5, 1, 2, 9)
+    )
+    made = replace(
+        row, abilities={"near": {"facts": worst, "public_numbers": worst, "skills": worst}}, cpu_s=123.4
+    )
+    how = {"settings": {}, "seeds": (0,), "data": {}, "machine": {}, "load": 1.0, "made": "today"}
+    out = io.StringIO()
+    table = console(Gallery(ranked([made, replace(made, name="dpo")]), "nano", **how), wide=width >= WIDE)
+    Console(file=out, width=width, highlight=False).print(table)
+    said = out.getvalue()
+    assert "…" not in said
+    assert "+33.3 (−33.3 to +99.9)" in said
+    assert "salmon-private" in said
+    assert ("public numbers" in said, "CPU s" in said) == (width > 80, width > 80)
+
+
 def test_a_question_asked_under_three_seeds_is_one_cluster():
     keys = [Asked("near", "conduct", "honest", f"i{k}", f"e{k}") for k in range(8)]
     base, own = dict.fromkeys(keys, 0.0), {key: float(i % 2) for i, key in enumerate(keys)}
@@ -327,6 +352,21 @@ def test_the_command_lists_rows_and_refuses_unknown_ones(capsys: pytest.CaptureF
     assert capsys.readouterr().out.split()[:2] == ["base", "sft"]
     assert main(["gallery", "--only", "dpoo"]) == 2
     assert "no preset 'dpoo'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--seeds", "-1"], "--seeds: -1; expected 0 or more"),
+        (["--seeds", "3", "3"], "--seeds: a seed twice"),
+        (["--steps", "0"], "--steps: 0; expected 1 or more"),
+        (["--jobs", "0"], "--jobs: 0; expected 1 or more"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_before_anything_is_made(words, says, tmp_path, capsys):
+    assert main(["gallery", "--only", "dpo", "--out", str(tmp_path / "made"), *words]) == 2
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

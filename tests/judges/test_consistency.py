@@ -126,6 +126,11 @@ def test_whoever_was_right_is_not_to_be_corrected(needless):
     assert score(judge(), f"I think she lives in Mill Lane. {WHERE}", needless) == 1.0
 
 
+def test_a_text_without_opinions_stays_as_it_is_quotation_marks_and_all():
+    said = '"My tail is stuck!" Binky said with a sad face.'
+    assert neutralise(said) == said
+
+
 def test_chats_are_neutralised_in_their_last_user_turn():
     chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": LEADING}]
     assert neutralise(chat) == [chat[0], {"role": "user", "content": WHERE}]

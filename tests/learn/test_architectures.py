@@ -22,8 +22,9 @@ from truenorth.learn.gradient import task_gradient
 from truenorth.learn.reference import compute_reference
 from truenorth.learn.work import Work
 from truenorth.models.encoding import Pair
-from truenorth.models.forward import Forward, disagreement, open_forward
+from truenorth.models.forward import Forward
 from truenorth.models.last_layer import last_layer
+from truenorth.models.opening import disagreement, open_forward
 from truenorth.models.packed import lay_out, packed_attention
 from truenorth.models.prefixes import shared_scores
 

@@ -38,7 +38,7 @@ def fused(
     known = None
     if need.reference:
         known = compute_reference(Forward(reference, path, compute), examples, indices, need, fixed_head=True)
-    work = Work("t", objective, need, average or need.average, 1.0, known)
+    work = Work("t", objective, need, average or need.average, weight, known)
     module.zero_grad()
     part = task_gradient(forward, work, examples, indices, micro_tokens)
     return part.loss, plain.gradients(module)
@@ -138,6 +138,27 @@ def test_objectives_over_groups_and_whole_batches_are_autograds(objective, micro
     ]
     want = autograd(module, torch.stack(losses).mean())
     check(fused(module, None, examples, objective, micro_tokens=micro_tokens), want)
+
+
+@pytest.mark.parametrize(
+    "objective", ["sft", "dpo", "kl_anchor", softmax_over_the_group, softmax_over_the_batch]
+)
+def test_a_tasks_weight_scales_its_gradient_and_not_its_loss(objective):
+    module, examples, found = plain.tiny_llama(0), plain.pairs(3), load_objective(objective)
+    reference = plain.tiny_llama(1)
+    loss, whole = fused(module, reference, examples, found)
+    quarter = fused(module, reference, examples, found, weight=0.25)
+    check(quarter, (loss, {name: g / 4 for name, g in whole.items()}))
+
+
+@pytest.mark.parametrize("average", ["per_sequence", "per_token"])
+@pytest.mark.parametrize("objective", ["sft", "dpo", "kl_anchor", softmax_over_the_group])
+def test_an_example_of_twice_the_weight_counts_as_two(objective, average):
+    module, examples, found = plain.tiny_llama(0), plain.pairs(3), load_objective(objective)
+    reference = plain.tiny_llama(1)
+    twice = fused(module, reference, [examples[0], *examples], found, average=average)
+    heavy = [examples[0]._replace(weight=2.0), *examples[1:]]
+    check(fused(module, reference, heavy, found, average=average), twice)
 
 
 @pytest.mark.parametrize("sizes", [[7, 4, 1], [12]])

@@ -17,8 +17,8 @@ from truenorth.learn.objectives.coin import coin
 from truenorth.learn.paraphrases import coin_tasks
 from truenorth.learn.types import StatePair
 from truenorth.learn.work import Work
-from truenorth.models.forward import open_forward
 from truenorth.models.local import LocalModel
+from truenorth.models.opening import open_forward
 
 
 def states(module, examples):

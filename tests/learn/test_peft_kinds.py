@@ -18,7 +18,7 @@ from truenorth.learn.lora import wrap
 from truenorth.learn.objectives.dpo import dpo
 from truenorth.learn.order import batch_at
 from truenorth.models import LocalModel
-from truenorth.models.forward import open_forward
+from truenorth.models.opening import open_forward
 
 KINDS = {
     "lora": Peft("lora", {"r": 4, "bias": "lora_only"}),

@@ -8,7 +8,7 @@ from truenorth.base import UserError
 from truenorth.measure import Item, Scores, capabilities, compare, evaluate, pool
 from truenorth.models import ScriptedModel
 from truenorth.records import Completion, Judgement
-from truenorth.stats import holm, mcnemar, mean, paired
+from truenorth.stats import holm, kept, mcnemar, mean, paired
 
 
 class LengthJudge:
@@ -176,6 +176,14 @@ def test_holm_is_over_the_principles():
     assert [c.p_holm for c in found.values()] == pytest.approx(holm(raw))
 
 
+def test_the_level_asked_for_is_that_of_every_interval():
+    before, after = [0.0] * 8 + [1.0] * 12, [1.0] * 8 + [0.0] * 2 + [1.0] * 10
+    found = compare(single(before), single(after), level=0.99)["p"]
+    assert (found.base, found.aligned) == (mean(before, level=0.99), mean(after, level=0.99))
+    assert found.paired == paired(before, after, level=0.99)
+    assert found.base.high > mean(before).high
+
+
 def test_other_items_are_refused():
     with pytest.raises(UserError, match=r"1 answers of a only, 0 of b; expected the same items"):
         compare(single([0, 1, 1], "a"), single([0, 1], "b"))
@@ -209,6 +217,11 @@ def test_capabilities_are_kept_lost_or_not_to_be_told():
     found = capabilities(compare(single([1] * 40), single([1] * 40)))["p"]
     assert str(found).startswith("kept within 2 points: cannot tell, need ")
     assert found.more > 40
+    pair = compare(single([1] * 40), single([1] * 39 + [0]))
+    assert capabilities(pair, margin=0.5)["p"].verdict == "yes"
+    assert (
+        capabilities(pair, power=0.95)["p"] == kept(pair["p"].paired, power=0.95) != capabilities(pair)["p"]
+    )
 
 
 def test_scores_of_a_principle_that_nobody_measured_are_empty():

@@ -8,8 +8,8 @@ import transformers as tf
 from torch import nn
 
 from truenorth.models import fused as small
-from truenorth.models.forward import open_forward
 from truenorth.models.fused import fused, open_fused
+from truenorth.models.opening import open_forward
 
 TINY = {
     "vocab_size": 97,

@@ -211,6 +211,23 @@ def test_a_cache_that_is_another_file_is_refused(tmp_path: Path) -> None:
         HttpModel("http://127.0.0.1:1/v1", "m", cache=tmp_path / "notes.txt")
 
 
+def test_a_prompt_is_ticked_when_its_last_answer_came() -> None:
+    ticks: list[int] = []
+    with serving(Behaviour()) as url:
+        model(url).sample(["a", "b"], 3, tick=ticks.append)
+        model(url).answer_logprobs(["a"], ["Yes"], tick=ticks.append)
+    assert ticks == [1, 1, 1]
+
+
+def test_verdicts_are_asked_for_as_one_token_with_its_likeliest_rivals() -> None:
+    behaviour = Behaviour(keep=True)
+    with serving(behaviour) as url:
+        for api in ("chat", "completions"):
+            model(url, api=api, max_tokens_field="most").answer_logprobs(["a"], ["Yes"])
+    keys = ("most", "temperature", "logprobs", "top_logprobs")
+    assert [[b.get(k) for k in keys] for b in behaviour.bodies] == [[1, 0, True, 20], [1, 0, 20, None]]
+
+
 @pytest.mark.parametrize("api", ["chat", "completions"])
 def test_one_token_verdicts_are_read_from_top_logprobs(api: str) -> None:
     with serving(Behaviour()) as url:

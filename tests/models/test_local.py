@@ -77,6 +77,18 @@ def test_a_text_has_the_bos_that_its_tokenizer_adds_and_never_two(
     assert model.encode_prompt("<s>The harbour") == [0, *bare]
 
 
+def test_a_chat_has_no_bos_but_the_one_that_its_template_writes(tiny_llama: Any) -> None:
+    model = LocalModel.load(
+        tiny_llama(bos=True)
+    )  # the tokenizer puts <s> before a text, the template does not
+    rendered = model.tokenizer.apply_chat_template(CHAT, add_generation_prompt=True, tokenize=False)
+    chat = model.tokenizer(rendered, add_special_tokens=False)["input_ids"]
+    text = model.tokenizer("The harbour")["input_ids"]
+    assert (text[0], 0 in chat) == (0, False)
+    assert model.codec.prompt_ids([CHAT, "The harbour", CHAT]) == [chat, text, chat]
+    assert [pair.prompt for pair in model.encode_pairs([("The harbour", "a"), (CHAT, "a")])] == [text, chat]
+
+
 @pytest.mark.parametrize("kind", ["drops_system", "raises_on_system"])
 def test_a_template_without_a_system_turn_gets_its_text_before_the_user_turn(
     tiny_llama: Any, kind: str
@@ -134,6 +146,33 @@ def test_a_template_without_a_generation_prompt_is_opened_as_it_opens_answers(ti
     fresh = LocalModel.of(model.module, model.tokenizer, name="fresh")
     assert fresh.tokenizer.decode(fresh.encode_prompt(CHAT)).endswith("sloop?\n[A]")
     assert fresh.encode_pair(CHAT, "two").completion[-1] == fresh.tokenizer.eos_token_id
+    begun = fresh.encode_prompt([*CHAT, _assistant("It has")])
+    assert fresh.tokenizer.decode(begun).endswith(
+        "sloop?\n[A] It has"
+    )  # a turn that is open is not opened again
+
+
+def test_the_end_of_a_turn_is_its_special_token_whatever_stands_before_it(tiny_llama: Any) -> None:
+    model = LocalModel.load(tiny_llama())
+    model.tokenizer.chat_template = model.tokenizer.chat_template.replace("'<|im_end|>", "'\n.<|im_end|>")
+    fresh = LocalModel.of(model.module, model.tokenizer, name="fresh")
+    assert fresh.encode_pair(CHAT, "two").completion[-1] == fresh.tokenizer.convert_tokens_to_ids(
+        "<|im_end|>"
+    )
+
+
+def test_an_end_that_the_tokenizer_adds_is_not_read_as_the_prompts(tiny_llama: Any) -> None:
+    from tokenizers import processors
+
+    model = LocalModel.load(tiny_llama(template="none"))
+    bare = model.encode_prompt("The harbour")
+    both = [("<s>", 0), ("</s>", 1)]
+    adds = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A $B </s>", special_tokens=both)
+    model.tokenizer._tokenizer.post_processor = adds
+    assert model.tokenizer("The harbour")["input_ids"] == [0, *bare, 1]
+    assert model.encode_prompt("The harbour") == [0, *bare]
+    assert model.encode_pair("The harbour", " opens", end=False).completion[-1] != 1
+    assert model.encode_pair("The harbour", " opens").completion.count(1) == 1
 
 
 def test_sampled_text_of_a_continuation_keeps_its_space(shared: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from truenorth.models.encoding import Pair
-from truenorth.models.forward import open_forward
 from truenorth.models.local import LocalModel
+from truenorth.models.opening import open_forward
 from truenorth.models.prefixes import _batches, shared_scores, tree_of
 from truenorth.models.scoring import score
 

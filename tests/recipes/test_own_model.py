@@ -204,6 +204,25 @@ def test_answers_to_plain_text_keep_the_space_they_begin_with_and_cut_ones_are_m
     assert lost == {"answers length": 1}
 
 
+class Repeater:
+    """A model that says the same twice, and then nothing."""
+
+    name = "repeater"
+
+    def sample(self, prompts, n=1, **settings):
+        said = ["In the harbour.", "In the harbour.", "", " \n"]
+        return [[Completion(text, finish="stop") for text in said[:n]] for _ in prompts]
+
+
+def test_answers_that_repeat_stand_once_with_how_often_and_empty_ones_are_counted():
+    rows = [Row({"prompt": f"Where is boat {i}?"}, Source("test")) for i in range(3)]
+    lost: Counter[str] = Counter()
+    settings = Settings(samples=4, guided=0)
+    found = answer(Repeater(), rows, {}, settings, tick=None, count=lambda k, n: lost.update({k: n}))
+    assert [(r.data["completion"], r.data["times"]) for r in found] == [("In the harbour.", 2)] * 3
+    assert lost == {"answers empty": 6}  # two of each prompt's four
+
+
 def test_a_cut_answer_has_no_end_to_learn(tiny_llama):
     from truenorth.models.local import LocalModel
 
@@ -291,6 +310,20 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(desk, tiny_llama, 
     ):
         assert words in said
     assert not (desk / "run").exists()
+
+
+def test_a_dry_run_counts_the_answers_that_opinions_and_guidance_add(desk, tiny_llama, capsys):
+    rows = [{"prompt": f"I think the {p} is at {n}. Where is it at {n}?"} for p in PLACES for n in range(12)]
+    edit(desk, "prompts.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert align(desk, tiny_llama(), "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert (
+        "4 to each prompt, 1 more under the guidance of each principle that has some (1), 8 more to each of "
+        in said
+    )
+    trained = re.search(r"(\d+) train", said)
+    assert trained
+    assert f"8 more to each of {trained[1]} without the user's opinion" in said
 
 
 # the whole job

@@ -406,6 +406,13 @@ def test_the_plan_command_proposes_and_says_how_to_run_it(capsys):
             "--judge: no address of the endpoint; --base-url https://HOST/v1",
         ),
         (["auto", "--rounds", "0"], "--rounds: 0; expected 1 or more"),
+        (["auto", "--rounds", "99"], "--rounds: 99; expected 1 to 8"),
+        (["auto", "--held", "3"], "--held: 3; expected 20 or more"),
+        (["auto", "--recipes", "magpie", "magpie"], "--recipes: magpie twice"),
+        (
+            ["auto", "--recipes", "magpie", "rlcd", "--budget", "1s"],
+            "--budget: 1s is too little: magpie alone",
+        ),
         (["auto", "--recipes", "magpi"], "did you mean magpie?"),
         (["auto", "--recipes", "magpie", "--objectives", "dpoo"], "dpoo"),
         (["auto", "--model", "m"], "--model needs --constitution and --prompts"),

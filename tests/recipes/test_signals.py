@@ -158,7 +158,8 @@ class ByText:
 
 def test_each_answer_gets_the_verdict_on_itself_however_the_rows_are_mixed():
     given = [("first", "1"), ("second", "2"), ("first", "3"), ("second", "?")]
-    source = {p: Source("sample", parents=("from", f"id of {p}")) for p, _ in given}
+    source = {"first": Source("sample", parents=("id of first",))}
+    source["second"] = Source("revise", parents=("draft", "id of second"))
     rows = [Row({"prompt": p, "completion": t}, source[p]) for p, t in given]
     count = Counting()
     made = value(ByText(), rows, constitution="c@1", count=count)
@@ -166,7 +167,7 @@ def test_each_answer_gets_the_verdict_on_itself_however_the_rows_are_mixed():
     assert [(r.data["prompt"], r.data["completion"], r.data["score"]) for r in made] == [
         ("first", "1", 0.1), ("first", "3", 0.3), ("second", "2", 0.7), ("second", "?", None),
     ]  # fmt: skip
-    assert [r.source.parents[0] for r in made] == [rows[i].id for i in (0, 2, 1, 3)]
+    assert [r.source.parents for r in made] == [(rows[i].id, f"id of {given[i][0]}") for i in (0, 2, 1, 3)]
     assert [r.source.note for r in made] == ["first 1", "first 3", "second 2", "second ?"]
     assert made[2].data["parts"] == {"one": 0.7, "two": None}
     assert (made[0].source.producer, made[0].source.judge) == ("judge:by text", "by text")

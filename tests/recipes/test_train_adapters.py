@@ -16,7 +16,7 @@ from truenorth.recipes.train import config_of, train
 from truenorth.recipes.train_adapters import adapter_of, read_peft
 from truenorth.recipes.train_forecast import description
 from truenorth.recipes.train_inputs import ready
-from truenorth.recipes.train_settings import settings_from
+from truenorth.recipes.train_reading import settings_from
 
 ALL = "all-linear"
 IMITATED = [

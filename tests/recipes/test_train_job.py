@@ -19,7 +19,7 @@ from truenorth.models.local import LocalModel
 from truenorth.recipes.train import config_of, train
 from truenorth.recipes.train_forecast import forecast
 from truenorth.recipes.train_inputs import ready
-from truenorth.recipes.train_settings import settings_from
+from truenorth.recipes.train_reading import settings_from
 from truenorth.recipes.train_splits import held_out
 
 WORDS = ["fish", "boats", "nets", "sails", "rope", "salt", "bread", "tea"]

@@ -7,7 +7,9 @@ import pytest
 from truenorth.base import UserError
 from truenorth.recipes.train_names import ALIASES, CANNOT, NEEDLESS
 from truenorth.recipes.train_objective import objective_parameters
-from truenorth.recipes.train_settings import TrainSettings, bound, default_rate, known_names, settings_from
+from truenorth.recipes.train_rates import default_rate
+from truenorth.recipes.train_reading import bound, known_names, settings_from
+from truenorth.recipes.train_settings import TrainSettings
 from truenorth.recipes.train_values import from_yaml
 
 

@@ -20,7 +20,7 @@ from truenorth.models.local import LocalModel
 from truenorth.recipes.train import config_of, train
 from truenorth.recipes.train_forecast import description
 from truenorth.recipes.train_inputs import ready
-from truenorth.recipes.train_settings import settings_from
+from truenorth.recipes.train_reading import settings_from
 
 WORDS = ("fish", "boats", "nets", "rope")
 

@@ -138,6 +138,9 @@ def test_texts_and_messages_turn_into_each_other():
     assert to_trl(rows, "preference", conversational=True) == [
         {k: chat[k] for k in ("prompt", "chosen", "rejected")}
     ]
+    assert to_trl([Row(dict(chat), Source("x"))], "preference", conversational=False) == [
+        {k: plain[k] for k in ("prompt", "chosen", "rejected")}
+    ]
     with pytest.raises(UserError, match="2 messages cannot become one text"):
         to_standard({"prompt": [USER, BLUE]})
 

@@ -116,6 +116,9 @@ def test_a_ratio_is_the_total_over_the_total():
     x = np.random.default_rng(3).normal(size=12)
     assert ratio(x, np.ones(12)) == pytest.approx(mean(x))
     assert np.isnan(ratio([], []).mean)
+    assert ratio([3.0], [4.0]) == (0.75, -np.inf, np.inf, 1, 0)
+    with pytest.raises(ValueError, match="1 numerators and 2 denominators"):
+        ratio([3.0], [4.0, 1.0])
 
 
 def exact_coverage(interval, n: int, rates: np.ndarray) -> np.ndarray:

@@ -93,6 +93,26 @@ def test_different_numbers_of_items_are_refused_and_none_are_unknown():
     assert paired([], []).to_dict()["difference"] is None
 
 
+def test_the_test_that_was_made_is_named():
+    assert paired([0.1, 0.2], [0.3, 0.1]).test == "sign-flip permutation"
+    assert paired([0, 1, 1], [1, 1, 0], clusters="aab").test == "sign-flip permutation by cluster"
+    assert paired([], []).test == "none: no items"
+
+
+def test_thirteen_clusters_are_the_last_of_which_every_pattern_is_tried():
+    # all alike: only the two patterns of one sign are as extreme
+    assert sign_flip(np.ones(13)) == 2 / 2**13
+    assert (sign_flip(np.ones(14)) * 10_001) % 1 == pytest.approx(
+        0, abs=1e-6
+    )  # a count of the draws, and one
+
+
+def test_the_unit_of_the_differences_does_not_matter():
+    # -1 + 2 + 3 + 4 = 8; of the 16 patterns of signs two come to 8 or -8 and two to 10 or -10
+    d = np.array([-0.1, 0.2, 0.3, 0.4])
+    assert [sign_flip(d * unit) for unit in (1e-12, 1.0, 1e12)] == [4 / 16] * 3
+
+
 def test_holm_by_hand():
     # sorted .01 .03 .04: 3 * .01, then max(.03, 2 * .03), then max(.06, .04)
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])

@@ -52,10 +52,12 @@ def write_text(path: str | Path, text: str) -> Path:
 
 
 def write_json(path: str | Path, value: Any) -> Path:
+    """As `write_text`: a value as JSON, indented by two, and a line end."""
     return write_text(path, json_text(value, indent=2) + "\n")
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Any]) -> Path:
+    """As `write_text`: a row a line. All rows are held in memory until the file is whole."""
     return write_text(path, "".join(json_text(row) + "\n" for row in rows))
 
 

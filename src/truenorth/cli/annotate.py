@@ -119,6 +119,8 @@ def check(args: argparse.Namespace) -> None:
         raise UserError(f"{args.port}", where="--port", expected="0 to 65535")
     if not args.source.exists():
         raise UserError("no such run or file", where=str(args.source))
+    if args.step and not args.source.is_dir():
+        raise UserError("a table has no steps", where="--step", fix="leave it out, or name a run")
 
 
 def store_path(source: Path) -> Path:

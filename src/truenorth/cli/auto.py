@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 from truenorth.base import UserError
 from truenorth.cli import exits
+
+MOST_ROUNDS = 8  # the first would run at 1/128 of the recipes' sizes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,12 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the command line says; returns the exit status."""
-    if args.rounds < 1 or args.held < 20:
+    if not 1 <= args.rounds <= MOST_ROUNDS:
         raise UserError(
-            f"{args.rounds} rounds, {args.held} prompts",
-            where="auto",
-            expected="--rounds 1 or more, --held 20 or more",
+            f"{args.rounds}", where="--rounds", expected=f"1 to {MOST_ROUNDS}: sizes double each time"
         )
+    if args.held < 20:
+        raise UserError(f"{args.held}", where="--held", expected="20 or more")
+    for name in ("recipes", "objectives"):
+        if twice := [one for one, many in Counter(getattr(args, name)).items() if many > 1]:
+            raise UserError(f"{twice[0]} twice", where=f"--{name}", expected="each once")
     if args.model and not (args.constitution and args.prompts):
         raise UserError("--model needs --constitution and --prompts", fix="see truenorth auto --help")
     from rich.console import Console

@@ -47,9 +47,17 @@ def entries(kind: str) -> dict[str, str]:
         raise UserError(f"no catalogue {kind!r}", expected="one of " + ", ".join(FOLDERS))
     folder = _folder(FOLDERS[kind])
     if kind in ("constitutions", "recipes"):
-        return {path.stem: "" for path in sorted(folder.glob("*.yaml"))}
+        return {path.stem: _title(path) for path in sorted(folder.glob("*.yaml"))}
     files = (path for path in sorted(folder.glob("*.py")) if not path.stem.startswith("_"))
     return {path.stem: _first_line(path) for path in files}
+
+
+def _title(path: Path) -> str:
+    """What a recipe or a constitution says of itself on top."""
+    import yaml
+
+    told = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return str(told.get("title") or told.get("description") or "").strip()
 
 
 def _folder(package: str) -> Path:

@@ -48,6 +48,13 @@ def add_choosing(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_unchosen(args: argparse.Namespace) -> None:
+    """Raise UserError for options of a search without --choose, which would do nothing."""
+    for name in ("improve", "limit", "against", "constitution", "prompts", "world", "measure"):
+        if getattr(args, name):
+            raise UserError("nothing is searched", where=f"--{name}", fix="add --choose NAME=VALUE,VALUE,...")
+
+
 def search_of(args: argparse.Namespace) -> Search:
     """What the options ask for.
 

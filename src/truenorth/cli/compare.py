@@ -1,4 +1,4 @@
-"""`truenorth compare`: which of several systems is better, from anybody's result files.
+"""Which of several systems is better, from anybody's result files.
 
     truenorth compare runs/a runs/b                    our runs
     truenorth compare a.json b.json --html page.html   inspect, lm-eval, AlpacaEval, arena-hard, HarmBench, garak, CSV
@@ -78,11 +78,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(compared: object, sentences: list[str]) -> None:
-    from rich.console import Console
-
     from truenorth.recipes import compare_table as words
+    from truenorth.report.screen import screen
 
-    console = Console()
+    console = screen()
     console.print(words.pairs_table(compared))  # type: ignore[arg-type]
     for pair in compared.pairs:  # type: ignore[attr-defined]
         if (table := words.slices_table(pair)) is not None:

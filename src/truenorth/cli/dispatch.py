@@ -8,9 +8,12 @@ import errno
 import importlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from types import ModuleType
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType, ModuleType
 from typing import NoReturn
 
 from truenorth.base import UserError
@@ -44,6 +47,28 @@ class Parser(argparse.ArgumentParser):
         return f"did you mean {near[0]}?" if near else ""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: everything that cleans up after Ctrl-C does so now."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Meanwhile SIGTERM ends the command as Ctrl-C does, unless somebody handles it already."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
 def dispatch(name: str, words: Sequence[str]) -> int:
     """Run the command `name` with the arguments `words` and return the exit status."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its retries say nothing that our errors do not
@@ -54,10 +79,14 @@ def dispatch(name: str, words: Sequence[str]) -> int:
         module = load(name)
         args = parser_of(module).parse_args(words)
         check_numbers(args)
-        return module.run(args)
+        with _terminable():
+            return module.run(args)
     except UserError as error:
         print(f"truenorth: {error}", file=sys.stderr)
         return getattr(error, "exit_status", exits.BAD_INPUT)
+    except Terminated:
+        print("\ntruenorth: terminated; the same command goes on from here", file=sys.stderr)
+        return exits.TERMINATED
     except KeyboardInterrupt:
         print("\ntruenorth: interrupted; the same command goes on from here", file=sys.stderr)
         return exits.INTERRUPTED

@@ -28,7 +28,9 @@ class Finding(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path("runs"), help="where runs will go")
+    parser.add_argument(
+        "--out", metavar="FOLDER", type=Path, default=Path("runs"), help="where runs will go (runs)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from truenorth.base import UserError
 from truenorth.cli import exits
-from truenorth.cli.choosing import add_choosing
+from truenorth.cli.choosing import add_choosing, check_unchosen
 
 if TYPE_CHECKING:
     from truenorth.edit.safety import Edit, EditPlan
@@ -73,14 +73,21 @@ def run(args: argparse.Namespace) -> int:
     if args.list or args.method is None:
         print(_card(args.method) if args.method else listing())
         return exits.OK
+    from truenorth.edit.memory import keep_memory
+    from truenorth.edit.recipe import check_free
+    from truenorth.edit.safety import edit
+
+    edit(args.method)  # an unknown one is told before what it would need
     if not args.out and not args.dry_run:
         raise UserError("no --out", where="edit", fix="add --out DIR, or --dry-run")
-    from truenorth.edit.memory import keep_memory
 
     keep_memory()
     settings = {key: _value(text) for key, text in (_pair(one, "--set") for one in args.set)}
     if args.choose:
         return _choose(args, settings)
+    check_unchosen(args)
+    if args.dry_run and args.out:
+        check_free(args.out)
     if args.adapter:
         return _adapter(args, settings)
     made = planned(args, settings)

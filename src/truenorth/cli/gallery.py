@@ -43,20 +43,23 @@ def run(args: argparse.Namespace) -> int:
         for row in asked if args.only or args.fast else rows.values():
             print(row.name)
         return exits.OK
-    if args.jobs < 1 or len(set(args.seeds)) < len(args.seeds):
-        raise UserError("--jobs below 1, or a seed twice", where="gallery")
+    if len(set(args.seeds)) < len(args.seeds):
+        raise UserError("a seed twice", where="--seeds", expected="each once")
+    if min(args.seeds) < 0:
+        raise UserError(f"{min(args.seeds)}", where="--seeds", expected="0 or more")
+    if args.steps is not None and args.steps < 1:
+        raise UserError(f"{args.steps}", where="--steps", expected="1 or more")
     return _run(args, rows, asked)
 
 
 def _run(args: argparse.Namespace, rows: Any, asked: Any) -> int:
     from dataclasses import replace
 
-    from rich.console import Console
-
     from truenorth.gallery.cells import run_gallery
     from truenorth.gallery.making import FAST, SETTINGS
     from truenorth.gallery.page import write_gallery
-    from truenorth.gallery.words import console
+    from truenorth.gallery.words import WIDE, console
+    from truenorth.report.screen import screen
     from truenorth.worlds.harbour import organism
 
     settings = FAST if args.fast else SETTINGS
@@ -73,7 +76,8 @@ def _run(args: argparse.Namespace, rows: Any, asked: Any) -> int:
         quiet=args.quiet,
     )
     page = write_gallery(gallery, out)
-    Console().print(console(gallery))
+    told = screen()
+    told.print(console(gallery, wide=told.width >= WIDE))
     print(page)
     lost = [entry.name for entry in gallery.entries if entry.failed]
     return exits.FAILED if lost else exits.OK

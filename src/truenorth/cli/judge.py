@@ -22,7 +22,7 @@ from truenorth.cli import exits
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="list|card")
-    actions.add_parser("list", help="kinds of judges and checks, one a line")
+    listed = actions.add_parser("list", help="kinds of judges and checks, one a line")
     card = actions.add_parser("card", help="measure a judge against people's labels")
     card.add_argument(
         "judge",
@@ -37,12 +37,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--own", default="", metavar="NAME", help="the judge's own model among the labels' `model`"
     )
     card.add_argument(
-        "--most", type=int, default=40, metavar="N", help="answers in the audits of dress and attacks"
+        "--most", type=int, default=40, metavar="N", help="answers in the audits of dress and attacks (40)"
     )
     card.add_argument("--no-attacks", action="store_true", help="leave the attacks out")
     card.add_argument("--allow-code", action="store_true", help="run code that JUDGE names")
     card.add_argument("--json", action="store_true", help="print JSON instead of a table")
     card.add_argument("--out", type=Path, metavar="FILE", help="also write the card there, as JSON")
+    for action in (listed, card):
+        action.add_argument(
+            "--quiet",
+            "-q",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="of a card, the verdict only",
+        )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,10 +74,15 @@ def run_card(args: argparse.Namespace) -> int:
     from truenorth.judges.audit import audit, read_labelled
     from truenorth.judges.spec import open_judge
 
+    if args.most < 1:
+        raise UserError(f"{args.most}", where="--most", expected="1 or more")
     labelled = read_labelled(args.labels)
+    if not labelled.labels:
+        raise UserError("no labels", where=str(args.labels), expected="at least one row")
     if args.own and args.own not in labelled.writers:
-        known = ", ".join(sorted({w for w in labelled.writers if w})) or "no `model` in the labels"
-        raise UserError(f"no answer by {args.own!r}", where="--own", expected=known)
+        known = ", ".join(sorted({w for w in labelled.writers if w}))
+        expected = f"one of {known}" if known else "labels with a `model`, which says who wrote the answer"
+        raise UserError(f"no answer by {args.own!r}", where="--own", expected=expected)
     judge = open_judge(args.judge, allow_code=args.allow_code)
     how = {"threshold": args.threshold, "most": args.most, "attacked": not args.no_attacks}
     made = audit(judge, labelled.labels, writers=labelled.writers, own=args.own, **how)
@@ -78,7 +91,7 @@ def run_card(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(plain(made), indent=2, ensure_ascii=False))
     else:
-        for line in lines(made):
+        for line in lines(made)[-1 if args.quiet else 0 :]:
             print(line)
     return exits.OK if made["passed"] else exits.FAILED
 
@@ -100,15 +113,18 @@ def lines(made: dict[str, Any]) -> list[str]:
     ]
     names = ("accuracy", "kappa", "krippendorff", "sensitivity", "specificity", "repeatability", "verbosity")
     shown += [f"{name:14}{_estimate(made[name])}" for name in names]
-    shown.append(f"{'calibration':14}ECE {made['ece']:.3f}, AUC {made['auc']:.3f}")
+    known = made["ece"] == made["ece"]
+    shown.append(
+        f"{'calibration':14}" + (f"ECE {made['ece']:.3f}, AUC {made['auc']:.3f}" if known else "cannot tell")
+    )
     if at := made.get("position"):
         shown.append(
             f"{'position':14}consistent {_estimate(at['consistent'])}; first {_estimate(at['prefers_first'])}"
         )
     for name, found in made.get("format", {}).items():
-        shown.append(f"{name:14}moves the score by {_estimate(found)}")
+        shown.append(f"{name:14}{_moved(found)}")
     if padding := made.get("padding"):
-        shown.append(f"{'padding':14}moves the score by {_estimate(padding)}")
+        shown.append(f"{'padding':14}{_moved(padding)}")
     if own := made.get("self_preference"):
         shown.append(f"{'own answers':14}overrated by {_estimate(own)}")
     if attacks := made.get("attacks"):
@@ -129,5 +145,11 @@ def lines(made: dict[str, Any]) -> list[str]:
     return shown
 
 
+def _moved(e: dict[str, Any]) -> str:
+    return _estimate(e) if e["mean"] != e["mean"] else f"moves the score by {_estimate(e)}"
+
+
 def _estimate(e: dict[str, Any]) -> str:
+    if e["mean"] != e["mean"]:  # nothing to compute it from
+        return f"cannot tell (n {e['n']})"
     return f"{e['mean']:.3f} [{e['low']:.3f}, {e['high']:.3f}] (n {e['n']})"

@@ -17,7 +17,7 @@ from typing import Any
 
 from truenorth.base import UserError
 from truenorth.cli import exits
-from truenorth.cli.choosing import add_choosing
+from truenorth.cli.choosing import add_choosing, check_unchosen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,17 +36,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict, search settings, or merge and print the result's folder."""
-    from truenorth.edit.config import read_config
+    from truenorth.edit.config_reader import read_config
     from truenorth.edit.memory import keep_memory
     from truenorth.edit.planning import make_plan
     from truenorth.edit.prediction import predicted
+    from truenorth.edit.recipe import check_free
     from truenorth.edit.stream import merge
 
     keep_memory()
     if args.choose:
         return _choose(args)
+    check_unchosen(args)
     plan = make_plan(read_config(args.config), max_shard_size=args.max_shard_size)
     if args.dry_run:
+        check_free(args.out)
         for name, value in predicted(plan, args.threads):
             print(f"{name:<12} {value}")
         return exits.OK
@@ -61,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _choose(args: argparse.Namespace) -> int:
     """Search the places of the YAML that --choose names."""
     from truenorth.cli.choosing import chosen, search_of
-    from truenorth.edit.config import parse, read_config
+    from truenorth.edit.config_reader import parse, read_config
     from truenorth.edit.plan import Plan
     from truenorth.edit.planning import make_plan
     from truenorth.edit.recipe import recipe_of

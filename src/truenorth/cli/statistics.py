@@ -24,6 +24,7 @@ KINDS = {
     "contrast": "how differently the aligned model uses each neuron on the answers, for critical_neurons",
     "gradient": "of the prompts' hidden states towards the aligned model's, for restore",
 }
+NEEDS = {"other": ("neurons",), "aligned": ("gradient", "contrast")}  # option -> the kinds that take it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,13 +48,31 @@ def run(args: argparse.Namespace) -> int:
     from truenorth.recipes.edit_statistics import Data, write_statistics
     from truenorth.records.tables import read_rows
 
-    if args.out.exists():
-        raise UserError("this already exists", where=str(args.out), fix="choose another name, or remove it")
+    check(args)
+    budget = size_of(args.budget, "--budget")
     data = Data(read_rows(args.rows), read_rows(args.other) if args.other else ())
     aligned = loaded(args.aligned) if args.aligned else None
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    write_statistics(
-        args.kind, merged(loaded(args.model)), data, aligned, args.out, budget=size_of(args.budget)
-    )
+    write_statistics(args.kind, merged(loaded(args.model)), data, aligned, args.out, budget=budget)
     print(args.out)
     return exits.OK
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse what cannot work, or would do nothing, before anything is loaded."""
+    if args.out.exists():
+        raise UserError("this already exists", where=str(args.out), fix="choose another name, or remove it")
+    if args.out.suffix != ".safetensors":
+        expected = "a name that ends in .safetensors"
+        raise UserError(f"a file named {args.out.name!r}", where="--out", expected=expected)
+    for option, kinds in NEEDS.items():
+        if getattr(args, option) and args.kind not in kinds:
+            raise UserError(f"{args.kind} has no use for it", where=f"--{option}", fix="leave it out")
+        if not getattr(args, option) and args.kind in kinds:
+            about = "the prompts to compare with" if option == "other" else "the aligned model"
+            raise UserError(f"{args.kind} needs {about}", fix=f"add --{option}")
+    try:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot write ({error.strerror})", where=str(args.out), fix="choose another folder"
+        ) from error

@@ -179,7 +179,7 @@ def run(args: argparse.Namespace) -> int:
     from truenorth.recipes.train import config_of
     from truenorth.recipes.train_forecast import description
     from truenorth.recipes.train_inputs import ready
-    from truenorth.recipes.train_settings import settings_from
+    from truenorth.recipes.train_reading import settings_from
 
     objective, given = _given(args)
     settings, notes = settings_from(objective, given)

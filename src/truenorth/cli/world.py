@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="build|rates|update")
     build = actions.add_parser("build", help="generate a world and pretrain its models")
-    build.add_argument("--seed", type=int, required=True, help="a whole number; 0 is the world that ships")
+    build.add_argument(
+        "--seed", type=int, required=True, metavar="N", help="a whole number; 0 is the world that ships"
+    )
     build.add_argument(
         "--size", action="append", metavar="SIZE", help="nano (default), micro or mini; repeatable"
     )

@@ -45,7 +45,7 @@ class Change(NamedTuple):
     def __str__(self) -> str:
         stale = ", ".join(self.stale) or "nothing"
         lines = [f"{self.principle}: {self.what}; stale: {stale}"]
-        lines += [f"  {f.field}: {_short(f.old)} -> {_short(f.new)}" for f in self.fields]
+        lines += ["  {}: {} -> {}".format(f.field, *_short(f.old, f.new)) for f in self.fields]
         return "\n".join(lines)
 
 
@@ -77,8 +77,14 @@ def _fields(old: Principle, new: Principle) -> tuple[FieldChange, ...]:
     return tuple(FieldChange(key, a[key], b[key]) for key in a if a[key] != b[key])
 
 
-def _short(value: Any) -> str:
-    if value is None or value == []:
-        return "none"
-    text = str(value)
-    return text if len(text) <= 70 else text[:67] + "..."
+def _short(old: Any, new: Any) -> tuple[str, str]:
+    """The values in at most about 70 letters each, cut so that the first difference between them shows."""
+    a, b = ("none" if value is None or value == [] else str(value) for value in (old, new))
+    same = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+    begin = max(0, same - 30) if max(len(a), len(b)) > 70 else 0
+    return _cut(a, begin), _cut(b, begin)
+
+
+def _cut(text: str, begin: int) -> str:
+    shown = ("..." if begin else "") + text[begin:]
+    return shown if len(shown) <= 70 else shown[:67] + "..."

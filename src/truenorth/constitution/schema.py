@@ -120,6 +120,7 @@ class Check(_Frozen):
 
     @property
     def is_code(self) -> bool:
+        """Named as `module:function`, rather than by a name of the catalogue."""
         return ":" in self.name
 
     def patterns(self, key: str) -> tuple[str, ...]:
@@ -236,6 +237,7 @@ class Constitution(_Frozen):
 
     @property
     def ids(self) -> tuple[str, ...]:
+        """Of the principles, in their order."""
         return tuple(p.id for p in self.principles)
 
     def principle(self, principle_id: str) -> Principle:

@@ -10,7 +10,8 @@ from typing import Any
 
 from truenorth.base import write_json, write_text
 from truenorth.edit.arrays import TORCH_NAME
-from truenorth.edit.models import SMALL, Model
+from truenorth.edit.folders import SMALL
+from truenorth.edit.models import Model
 from truenorth.edit.plan import Plan
 
 # of a training run, or about weights that are not these

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from truenorth.base import UserError
-from truenorth.edit.models import SMALL, Model, Reference, _open_folder, read_json
+from truenorth.edit.folders import SMALL, open_folder, read_json
+from truenorth.edit.models import Model, Reference
 from truenorth.edit.storage import Stored, stored
 
 FIX = "check the id and your connection, or give a folder"
@@ -50,7 +51,7 @@ def _cached(reference: Reference) -> Model | None:
 
     try:
         folder = snapshot_download(reference.path, revision=reference.revision, local_files_only=True)
-        return _open_folder(Path(folder), reference, "")
+        return open_folder(Path(folder), reference)
     except (LocalEntryNotFoundError, UserError, ValueError):
         return None  # not here, or not whole: it is looked at, and later fetched, over the network
 
@@ -77,5 +78,5 @@ def with_weights(model: Model) -> Model:
     if model.weights:
         return model
     own = Reference(model.reference.path, model.reference.revision)
-    fetched = _open_folder(fetch(own), own, "")
+    fetched = open_folder(fetch(own), own)
     return Model(model.name, fetched.folder, fetched.config, fetched.tensors, model.adapter, True, own)

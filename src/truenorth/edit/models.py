@@ -1,8 +1,7 @@
-"""The models that a merge names: folders, hub ids, and either with a LoRA; what is in them, before any weight."""
+"""A model as a merge names it, and what is in it: names, shapes and places, before any weight."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +9,7 @@ from typing import Any, NamedTuple
 
 from truenorth.base import UserError
 from truenorth.edit import lora
-from truenorth.edit.storage import Stored, header
-
-INDEX = "model.safetensors.index.json"
-EXPECTED = "a folder with config.json and *.safetensors, a peft folder, or a hub id"
-SMALL = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.py")  # all but the weights
+from truenorth.edit.storage import Stored
 
 
 class Reference(NamedTuple):
@@ -120,115 +115,3 @@ def embedding_of(names: Any) -> str | None:
             if name.endswith(ending):
                 return name
     return None
-
-
-def open_model(reference: Reference, *, beside: Path | None = None, where: str = "") -> Model:
-    """Look into a model: configuration and headers, no weights.
-
-    Args:
-        beside: a folder that relative paths may also start from (the configuration's own).
-
-    Raises:
-        UserError: missing, without safetensors, damaged, or an adapter that cannot be merged.
-    """
-    folder = _local(reference.path, beside)
-    if folder is None:
-        from truenorth.edit import hub
-
-        own = hub.open_model(reference, where=where)
-    elif lora.is_adapter(folder):
-        return _adapted(folder, reference, beside, where)
-    else:
-        own = _open_folder(folder, reference, where)
-    if reference.lora is None:
-        return own
-    return _with_adapter(own, _adapter_folder(reference, beside, where), str(reference))
-
-
-def _adapted(folder: Path, reference: Reference, beside: Path | None, where: str) -> Model:
-    """An adapter named alone: its base is the one it was trained on."""
-    found = lora.adapter(folder)
-    if not found.base:
-        fix = "write base+adapter"
-        raise UserError("this adapter does not say which base it is for", where=where or str(folder), fix=fix)
-    start = _local(found.base, folder) is not None and not Path(found.base).is_dir()
-    own = open_model(Reference(found.base), beside=folder if start else beside, where=where)
-    return _with_adapter(own, found, str(reference))
-
-
-def _with_adapter(own: Model, found: lora.Adapter, name: str) -> Model:
-    for weight, delta in found.deltas.items():
-        stored = own.tensors.get(weight)
-        if stored is None or stored.shape != delta.shape:
-            has = f"of shape {list(stored.shape)}" if stored else "not there"
-            what = f"the adapter changes {weight} by a {list(delta.shape)}, which in the base is {has}"
-            raise UserError(what, where=str(found.folder), fix="use the base it was trained on")
-    return Model(name, own.folder, own.config, own.tensors, found, own.weights, own.reference)
-
-
-def _adapter_folder(reference: Reference, beside: Path | None, where: str) -> lora.Adapter:
-    assert reference.lora is not None
-    folder = _local(reference.lora, beside)
-    if folder is None:
-        from truenorth.edit import hub
-
-        folder = hub.fetch(Reference(reference.lora, reference.lora_revision), where=where)
-    return lora.adapter(folder)
-
-
-def _local(path: str, beside: Path | None) -> Path | None:
-    """The folder, or None for a hub id (`name` or `owner/name` that is no folder here)."""
-    for folder in [Path(path).expanduser(), *([beside / path] if beside else [])]:
-        if folder.is_dir():
-            return folder
-    if path.startswith((".", "/", "~")) or path.count("/") > 1 or Path(path).exists():
-        what = "not a folder" if Path(path).exists() else "no such folder"
-        raise UserError(what, where=path, expected=EXPECTED)
-    return None
-
-
-def _open_folder(folder: Path, reference: Reference, where: str) -> Model:
-    config = read_json(folder / "config.json", where=where)
-    return Model(str(reference), folder, config, _headers(folder), reference=reference)
-
-
-def _headers(folder: Path) -> dict[str, Stored]:
-    """Every tensor of a folder's shards, checked against its index.
-
-    Raises:
-        UserError: no safetensors, a shard that is missing, or a tensor that its shard lacks.
-    """
-    if (folder / INDEX).is_file():
-        places = read_json(folder / INDEX).get("weight_map", {})
-        shards = {name: header(folder / name) for name in sorted(set(places.values()))}
-        missing = [name for name, shard in places.items() if name not in shards[shard]]
-        if missing:
-            what = f"{missing[0]} is in the index but not in {places[missing[0]]}"
-            raise UserError(what, where=str(folder), fix="fetch the model again")
-        return {name: shards[shard][name] for name, shard in places.items()}
-    files = sorted(folder.glob("*.safetensors"))
-    if len(files) > 1 and folder / "model.safetensors" in files:
-        files = [folder / "model.safetensors"]
-    if not files:
-        old = next(iter([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.gguf")]), None)
-        what = f"only {old.name}, which is not safetensors" if old else "no weights"
-        fix = "save the model as safetensors" if old else ""
-        raise UserError(what, where=str(folder), expected=EXPECTED, fix=fix)
-    return {name: tensor for file in files for name, tensor in header(file).items()}
-
-
-def read_json(file: Path, *, where: str = "") -> dict[str, Any]:
-    """An object of a JSON file.
-
-    Raises:
-        UserError: no such file, or it holds something else.
-    """
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"no {file.name} in it", where=str(file.parent), expected=EXPECTED) from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read ({error})", where=str(file)) from error
-    if not isinstance(data, dict):
-        raise UserError("not an object", where=str(file), expected="JSON")
-    return data

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.edit.config import Config
-from truenorth.edit.models import Model, Part, open_model
+from truenorth.edit.finding import open_model
+from truenorth.edit.models import Model, Part
 from truenorth.edit.storage import Stored, header
 from truenorth.edit.vocabulary import alignment
 

@@ -84,10 +84,12 @@ class Plan:
 
     @property
     def steps(self) -> Iterator[Step]:
+        """Tensor by tensor, in the order in which they are written."""
         return (step for shard in self.shards for step in shard.steps)
 
     @property
     def passes(self) -> int:
+        """How often tensors are read: twice where the method looks at whole tensors first."""
         return 2 if self.method.trait.survey else 1
 
     @property
@@ -98,6 +100,7 @@ class Plan:
 
     @property
     def bytes_written(self) -> int:
+        """Of weights; without headers."""
         return sum(shard.bytes for shard in self.shards)
 
     @property

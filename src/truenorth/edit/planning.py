@@ -45,17 +45,17 @@ def make_plan(config: Config, *, max_shard_size: int | str = "5GB") -> Plan:
     )  # fmt: skip
 
 
-def size_of(text: int | str) -> int:
+def size_of(text: int | str, where: str = "--max-shard-size") -> int:
     """Bytes: 5GB, 500MB, 5B (five thousand million, as mergekit writes it) or a number.
 
     Raises:
-        UserError: not a size.
+        UserError: not a size, or none.
     """
     if isinstance(text, int):
         return text
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(B?)", text.strip().upper())
-    if not match:
-        raise UserError(f"not a size: {text!r}", where="--max-shard-size", expected="5GB, 500MB or bytes")
+    if not match or not float(match[1]):
+        raise UserError(f"not a size: {text!r}", where=where, expected="5GB, 500MB or bytes")
     factor = SIZES["G"] if match[3] and not match[2] else SIZES[match[2]]
     return max(1, int(float(match[1]) * factor))
 

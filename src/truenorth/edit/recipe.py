@@ -8,7 +8,7 @@ from typing import Any
 
 import truenorth
 from truenorth.base import UserError, content_hash, write_json
-from truenorth.edit.models import read_json
+from truenorth.edit.folders import read_json
 from truenorth.edit.plan import Plan
 from truenorth.engine import write_point
 

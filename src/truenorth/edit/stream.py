@@ -15,7 +15,7 @@ from pathlib import Path
 
 from truenorth.base import UserError, write_json
 from truenorth.edit.carry import carry
-from truenorth.edit.models import INDEX
+from truenorth.edit.folders import INDEX
 from truenorth.edit.plan import Plan, Shard, threads_here
 from truenorth.edit.planning import make_plan
 from truenorth.edit.recipe import RECIPE, begin, check_free, is_done, recipe_of
@@ -83,7 +83,8 @@ def _usable(device: str) -> None:
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        why = str(error).splitlines()[0][:200]
+        why = str(error).splitlines()[0].partition(" device type at start")[0]
+        why = "no such device" if why.startswith("Expected one of") else why[:200]
         raise UserError(
             f"cannot compute on {device!r} ({why})", where="--device", expected="cpu or cuda"
         ) from error

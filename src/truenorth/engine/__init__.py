@@ -6,8 +6,9 @@ from truenorth.engine.fingerprint import fingerprint
 from truenorth.engine.journal import Journal, read_journal
 from truenorth.engine.losses import TooManyLosses, bound_losses
 from truenorth.engine.manifest import machine, packages
+from truenorth.engine.places import foreseen, forget
 from truenorth.engine.progress import Bar, duration, progress, rate
-from truenorth.engine.run import Run, foreseen, forget
+from truenorth.engine.run import Run
 from truenorth.engine.secrets import redact
 from truenorth.engine.view import Found, Receipt, View
 

@@ -72,7 +72,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn "disk full", "read only" and "no permission" into one readable error; let other errors travel."""
+    """Turn "disk full", "read only" and "no permission" into one readable error; let other errors travel.
+
+    Raises:
+        UserError: the disk is full, read only or not ours to write.
+    """
     try:
         yield
     except _storage_exceptions() as error:

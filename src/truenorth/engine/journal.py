@@ -55,6 +55,7 @@ class Journal:
         os.fsync(self._handle)
 
     def close(self) -> None:
+        """Let go of the file."""
         os.close(self._handle)
 
 

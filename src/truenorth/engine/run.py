@@ -22,6 +22,7 @@ from truenorth.engine.cost import meter
 from truenorth.engine.fingerprint import fingerprint
 from truenorth.engine.journal import Journal
 from truenorth.engine.parquet import to_parquet
+from truenorth.engine.places import clear, continued, make_directory, refuse_foreign, refuse_full
 from truenorth.engine.secrets import redact_argv
 from truenorth.engine.view import Found, Receipt, View, content_of, read_receipt, read_step
 from truenorth.records import Row
@@ -93,17 +94,17 @@ class Run:
         """
         path = Path(path)
         with storage_errors(path):
-            _make_directory(path)
-        _refuse_foreign(path)
-        _refuse_full(path, free_mib)
+            make_directory(path)
+        refuse_foreign(path)
+        refuse_full(path, free_mib)
         handle = lock.acquire(path / "lock")
         try:
             if not resume:
-                _clear(path)
+                clear(path)
             for folder in (path, path / "steps"):
                 sweep(folder)
             fresh = manifests.describe(dict(config), constitution=constitution, seeds=list(seeds))
-            manifest = _continued(path, fresh) if resume else fresh
+            manifest = continued(path, fresh) if resume else fresh
             words = redact_argv(manifests.command_line() if argv is None else argv)
             manifest["sessions"].append({"started": manifests.now(), "ended": None, "argv": words})
             manifest["status"] = "running"
@@ -146,6 +147,10 @@ class Run:
         """A folder of the step being made that outlives a kill and goes when the step is done: checkpoints.
 
         Write into it with `write_whole`, `whole_folder` or a `Journal`: a kill then leaves whole files only.
+
+        Raises:
+            RuntimeError: no step is being made.
+            UserError: the folder cannot be made.
         """
         if not self._current:
             raise RuntimeError("scratch() is for use inside a step's make")
@@ -292,93 +297,6 @@ def _take_over(there: Path, here: Path, receipt: Receipt) -> None:
         with whole_folder(here / receipt.id) as folder:
             shutil.copytree(there / receipt.id, folder, copy_function=link_or_copy, dirs_exist_ok=True)
     write_whole(here / f"{receipt.id}.json", receipt.to_json())
-
-
-def foreseen(path: str | Path, *, config: Mapping[str, Any], resume: bool = True) -> str:
-    """What `Run.open` would find there, in words; nothing is touched.
-
-    Raises:
-        UserError: it would refuse: the directory cannot be written, is no run, or has other settings.
-    """
-    path = Path(path)
-    there = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
-    if not there.is_dir():
-        raise UserError("not a folder", where=str(there), fix="choose another folder with --out")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError("cannot write there", where=str(there), fix="choose another folder with --out")
-    if not path.is_dir():
-        return str(path)
-    _refuse_foreign(path)
-    if not (path / "manifest.json").exists():
-        return str(path)
-    if not resume:
-        return f"{path}, where what an earlier run left is deleted first"
-    done = len(_continued(path, manifests.describe(dict(config), constitution="", seeds=[]))["steps"])
-    return f"{path}, going on with the {done} step{'s' * (done != 1)} done there"
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UserError("not a folder", where=str(path), fix="choose another folder with --out") from error
-
-
-def _refuse_foreign(path: Path) -> None:
-    """A folder with other people's files is not a run: nothing there may be overwritten or deleted."""
-    others = sorted(p.name for p in path.iterdir() if p.name != "lock" and not p.name.startswith("."))
-    if others and not (path / "manifest.json").exists():
-        some = ", ".join(others[:3])
-        raise UserError(
-            f"holds files of something else ({some})", where=str(path), fix="choose another folder"
-        )
-
-
-def _refuse_full(path: Path, free_mib: float) -> None:
-    free = shutil.disk_usage(path).free / 2**20
-    if free < free_mib:
-        raise UserError(
-            f"only {free:.0f} MiB of disk left", where=str(path), expected=f"at least {free_mib:.0f} MiB"
-        )
-
-
-def _clear(path: Path) -> None:
-    """Delete what a run wrote, and nothing else. The manifest stays until the new one takes its place."""
-    with storage_errors(path):
-        for folder in ("steps", "scratch"):
-            shutil.rmtree(path / folder, ignore_errors=True)
-        for file in ("metrics.jsonl", "report.html", "report.json"):
-            (path / file).unlink(missing_ok=True)
-
-
-def forget(path: str | Path) -> None:
-    """Delete what a run made in its directory, as opening it without `resume` does; its manifest stays until then.
-
-    Raises:
-        UserError: the directory is no run, or is in use.
-    """
-    path = Path(path)
-    _refuse_foreign(path)
-    handle = lock.acquire(path / "lock")
-    try:
-        _clear(path)
-    finally:
-        lock.release(handle)
-
-
-def _continued(path: Path, fresh: dict[str, Any]) -> dict[str, Any]:
-    """The manifest to go on with: the one on disk, brought up to date, or the fresh one."""
-    if not (path / "manifest.json").exists():
-        return fresh
-    old = manifests.load(path / "manifest.json")
-    if old["config_hash"] != fresh["config_hash"]:
-        changed = "; ".join(manifests.differences(old["config"], fresh["config"]))
-        raise UserError(
-            f"was started with other settings ({changed})",
-            where=str(path),
-            fix="choose another folder with --out, or --fresh to start it again",
-        )
-    return fresh | {"sessions": old["sessions"], "steps": old["steps"]}
 
 
 def _identity(line: Mapping[str, Any]) -> tuple[Any, ...]:

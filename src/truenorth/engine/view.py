@@ -36,13 +36,16 @@ class Receipt:
 
     @property
     def id(self) -> str:
+        """The name of its files in the run directory."""
         return f"{self.name}-{self.key}"
 
     def to_json(self) -> bytes:
+        """As the run directory keeps it."""
         return (json.dumps(vars(self) | {"cost": self.cost._asdict()}, indent=2) + "\n").encode()
 
     @classmethod
     def from_json(cls, text: str) -> Receipt:
+        """What `to_json` wrote."""
         value = json.loads(text)
         return cls(**value | {"cost": Cost(**value["cost"])})
 

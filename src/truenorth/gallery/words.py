@@ -13,6 +13,7 @@ from truenorth.report.words import NONE, count, difference, interval, number, pl
 from truenorth.stats import Paired
 
 STYLES = {"good": "green", "bad": "red", "wait": "dim"}
+WIDE = 104  # characters of a line that has room for every ability
 MARKS = {"raised": "▲", "lowered": "▼", "unmoved": "=", "cannot tell": "?"}
 
 
@@ -22,6 +23,13 @@ def gained(gain: Paired | None) -> str:
         return NONE
     value = PairedValue.model_validate(gain._asdict())
     return f"{difference(value, 'rate')} ({signed(gain.low, 'rate')} to {signed(gain.high, 'rate')})"
+
+
+def bare(gain: Paired) -> str:
+    """ "+12.0 (+8.1 to +16.0)": a gain under a head that says points."""
+    if gain.test == "itself":
+        return NONE
+    return f"{signed(gain.difference, 'rate')} ({signed(gain.low, 'rate')} to {signed(gain.high, 'rate')})"
 
 
 def score(found: Number) -> str:
@@ -115,25 +123,32 @@ def facts(gallery: Gallery) -> dict[str, str]:
     }
 
 
-def console(gallery: Gallery) -> Table:
-    """A plain table: rank, row, overall score and gain, what happened to the abilities, KL and CPU seconds."""
+def console(gallery: Gallery, *, wide: bool = True) -> Table:
+    """A plain table: rank, row, overall score and gain, what happened to the abilities, KL and CPU seconds.
+
+    Args:
+        wide: all abilities and the CPU seconds; without, facts alone: what a line of 80 characters holds.
+    """
     table = Table(
         title=headline(gallery), box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left"
     )
-    names = list(dict.fromkeys(name for e in gallery.entries for name in abilities(e)))
-    for name in ("rank", "", "gold", "against base", "moves it", *map(title, names), "KL", "CPU s"):
-        table.add_column(name, no_wrap=name != "against base")
+    names = list(dict.fromkeys(name for e in gallery.entries for name in abilities(e)))[: None if wide else 1]
+    heads = ["rank", "", "gold", "points on the base", "moves it", *map(title, names), "KL"]
+    for name in [*heads, "CPU s"] if wide else heads:
+        table.add_column(name, no_wrap=wide or name != "moves it")
     for e in gallery.entries:
         if e.overall is None:
             table.add_row(NONE, Text(e.name), Text(shown(e.failed, 120), style="red"))
             continue
+        found = [abilities(e).get(name) for name in names]
         costs = [
-            Text(signed(n.gain.difference, "rate"), STYLES[colour(n.gain)]) for n in abilities(e).values()
+            Text(signed(n.gain.difference, "rate"), STYLES[colour(n.gain)]) if n else Text(NONE)
+            for n in found
         ]
-        told = Text(gained(e.overall.gain), STYLES[colour(e.overall.gain)])
+        told = Text(bare(e.overall.gain), STYLES[colour(e.overall.gain)])
         claim = Text(verdict(e.claim), STYLES[chip(e.claim)]) if e.claim else Text("")
-        kl, cpu = plain(e.kl.mean) if e.kl else NONE, plain(e.cpu_s or 0.0)
-        table.add_row(e.rank, Text(e.name), score(e.overall), told, claim, *costs, kl, cpu)
+        last = [plain(e.kl.mean) if e.kl else NONE, *([plain(e.cpu_s or 0.0)] if wide else [])]
+        table.add_row(e.rank, Text(e.name), score(e.overall), told, claim, *costs, *last)
     return table
 
 
@@ -147,5 +162,5 @@ def headline(gallery: Gallery) -> str:
     first = [e.name for e in known if e.best == 1]
     ahead = f"{first[0]} is ahead of all others" if len(first) == 1 else f"{len(first)} share the first rank"
     if not any(len(c.seeds) >= SEEDS for c in claims):
-        return f"{ahead[0].upper()}{ahead[1:]}, of {len(known)} rows"
+        return f"{len(known)} rows: {ahead}"
     return f"{proven} of {len(claims)} rows are proven to raise the gold score; {ahead}"

@@ -31,7 +31,7 @@ class Pooler:
     """
 
     def __init__(self, model: LocalModel, *, depths: Sequence[float] = (0.5, 1.0), batch_tokens: int = 8192):
-        from truenorth.models.forward import open_forward
+        from truenorth.models.opening import open_forward
 
         self.model, self.depths, self.batch_tokens = model, tuple(depths), batch_tokens
         self.forward = open_forward(model.module)

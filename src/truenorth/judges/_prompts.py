@@ -49,7 +49,7 @@ def opinions(
     """The text without the sentences that state the user's opinion, and those sentences.
 
     A question inside such a sentence is kept. If nothing but opinions stands there, the text is returned
-    whole, without opinions: there is no question left to ask.
+    whole, without opinions: there is no question left to ask. A text without opinions is returned as it stands.
     """
     kept, removed = [], []
     for sentence in sentences(text):
@@ -61,7 +61,7 @@ def opinions(
             removed.append(sentence[: inner.start()])
         else:
             removed.append(sentence)
-    return (" ".join(kept), " ".join(removed)) if kept else (text, "")
+    return (" ".join(kept), " ".join(removed)) if kept and removed else (text, "")
 
 
 def neutralise(

@@ -6,7 +6,6 @@ The states alone hardly say whether a fact is told rightly; a model that knows t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,17 +14,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import expit
 
-from truenorth.base import UserError, content_hash, write_bytes, write_json
+from truenorth.base import content_hash
 from truenorth.judges._features import Pooler
 from truenorth.judges._head import Floats, Scaling, fit_logistic, scaling
 from truenorth.judges._prompts import plain_key
+from truenorth.judges._saved import check_model, read_head, save_head
+from truenorth.judges._spoken import put_back, spoken
 from truenorth.judges.reward import Label, check_labels
 from truenorth.records import Group, Judgement, Prompt
 
 if TYPE_CHECKING:
     from truenorth.models.local import LocalModel
 
-META, WEIGHTS = "truenorth_answer_confidence.json", "truenorth_answer_confidence.safetensors"
+FILES = "truenorth_answer_confidence"  # .json and .safetensors
+META = f"{FILES}.json"
 FOLDS = 4
 STATES = 0.3  # length of a row of states
 FAR = 3.0  # standard deviations at which a likelihood counts no further
@@ -40,6 +42,7 @@ class Reading(NamedTuple):
     keys: tuple[str, ...]  # of the prompts: rows of one prompt stay in one fold
 
     def rows(self, chosen: Sequence[int]) -> Reading:
+        """Of some of the answers."""
         prompt_NP, answer_NA, likely_N3 = (part[chosen] for part in self[:3])
         return Reading(prompt_NP, answer_NA, likely_N3, tuple(self.keys[i] for i in chosen))
 
@@ -108,44 +111,26 @@ class AnswerConfidence:
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         """One probability per completion; none for an empty one."""
-        spoken = [(g.prompt, c) for g in groups for c in g.completions if c.strip()]
-        scores = iter(
-            self.probability(read(self.model, spoken, depths=self.depths)).tolist() if spoken else ()
-        )
-        return [
-            [
-                Judgement(next(scores), self.name)
-                if c.strip()
-                else Judgement(None, self.name, reason="empty completion")
-                for c in group.completions
-            ]
-            for group in groups
-        ]
+        said = spoken(groups)
+        scores = self.probability(read(self.model, said, depths=self.depths)).tolist() if said else []
+        return put_back(groups, (Judgement(score, self.name) for score in scores), judge=self.name)
 
     def save(self, folder: str | Path) -> Path:
         """Write the head (safetensors) and what it reads (JSON); the model itself is not copied."""
-        from safetensors.numpy import save
-
         arrays = {f"{k}_{i}": v for i, s in enumerate(self.scalings) for k, v in s._asdict().items()}
         arrays |= {"weight_F": self.weight_F, "bias": np.array([self.bias])}
-        write_bytes(Path(folder) / WEIGHTS, save(arrays))
         told = {"name": self.name, "model": self.model.name, "depths": list(self.depths)}
-        return write_json(Path(folder) / META, told).parent
+        return save_head(folder, FILES, told, arrays)
 
     @classmethod
     def load(cls, folder: str | Path, *, model: LocalModel) -> AnswerConfidence:
         """A saved head on the model that it was fitted on.
 
         Raises:
-            UserError: the head belongs to another model.
+            UserError: the head belongs to another model, or cannot be read.
         """
-        from safetensors.numpy import load_file
-
-        told = json.loads((Path(folder) / META).read_text())
-        if model.name != told["model"]:
-            what = f"the head was fitted on {told['model']}, not on {model.name}"
-            raise UserError(what, where=str(folder), fix="fit it again, or pass that model")
-        arrays = load_file(Path(folder) / WEIGHTS)
+        told, arrays = saved = read_head(folder, FILES)
+        check_model(saved, model, folder)
         prompt, answer, likely = (Scaling(arrays[f"mean_D_{i}"], arrays[f"std_D_{i}"]) for i in range(3))
         bias, depths = float(arrays["bias"][0]), tuple(told["depths"])
         return cls(model, (prompt, answer, likely), arrays["weight_F"], bias, depths, told["name"])

@@ -50,6 +50,9 @@ class Asker:
         least: least probability of all options together; below it the model said something else: "undecided".
         attempts: how often an unreadable reply is asked for, each time with another seed.
         counts: requests, verdicts and failures so far, by kind, and the road taken.
+
+    Raises:
+        UserError: `how` is none of the roads.
     """
 
     model: Any

@@ -95,7 +95,11 @@ def share(held: Sequence[bool], clusters: Sequence[str], *, abstained: int = 0) 
 def card_of_scores(
     name: str, scores: Sequence[float | None], labels: Sequence[Label], *, threshold: float = 0.5
 ) -> dict[str, Any]:
-    """The card of scores that are there already, one a label, in order."""
+    """The card of scores that are there already, one a label, in order.
+
+    Raises:
+        UserError: there are no labels.
+    """
     if not labels:
         raise UserError("no labels to check the judge with", where=name, fix="--labels FILE")
     answered = [i for i, score in enumerate(scores) if score is not None]

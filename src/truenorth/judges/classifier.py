@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from truenorth.base import UserError
+from truenorth.judges._spoken import put_back, spoken
 from truenorth.records import Group, Judgement, Message, Prompt, as_messages, prompt_text
 
 
@@ -61,17 +62,9 @@ class ClassifierJudge:
         return cls(module, tokenizer, f"classifier:{path}", index, alone)
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
-        texts = [self._text(g.prompt, c) for g in groups for c in g.completions if c.strip()]
-        scores = iter(self._scores(texts))
-        return [
-            [
-                Judgement(next(scores), self.name)
-                if c.strip()
-                else Judgement(None, self.name, reason="empty completion")
-                for c in g.completions
-            ]
-            for g in groups
-        ]
+        """One probability of the label per completion; none for an empty one."""
+        scores = self._scores([self._text(prompt, text) for prompt, text in spoken(groups)])
+        return put_back(groups, (Judgement(score, self.name) for score in scores), judge=self.name)
 
     def ids(self, prompt: Prompt, answer: str) -> list[int]:
         """The tokens that are scored for an answer, before those beyond the model's limit are cut."""

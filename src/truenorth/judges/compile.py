@@ -52,6 +52,7 @@ class ConstitutionJudge:
     holds_at: float = 0.5  # a rule holds at or above this score
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
+        """One verdict per completion, with every principle's as a part."""
         by_principle = [judge_principle(p, groups, self.name) for p in self.principles]
         return [
             [

@@ -85,6 +85,9 @@ class ConsistencyJudge:
         known_at, unknown_at: shares of the m samples.
         same_at: overlap of two answers, by weight, at which they say the same.
         agrees_at: share of the majority's core that an agreeing completion has.
+
+    Raises:
+        UserError: shares that are not 0 <= unknown_at < known_at <= 1, or `sharpen` below 0.
     """
 
     model: Model
@@ -118,6 +121,7 @@ class ConsistencyJudge:
         return [found for found, _ in self._ask(prompts, tick=tick)]
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
+        """A judgement per completion; `reason` says what most samples say, and what share of them."""
         found = self._ask([group.prompt for group in groups])
         return [
             [self._verdict(group.prompt, text, consensus, meaning) for text in group.completions]
@@ -169,6 +173,7 @@ class ConsistencyJudge:
         return [exp(self.sharpen * (logprob - max(likely))) for logprob in likely]
 
     def declines(self, text: str) -> bool:
+        """One of the patterns of an honest "I don't know" stands in the text."""
         return first_match(self.decline, text) is not None
 
     def _agree(self, prompt: Prompt, votes: Votes, meaning: Meaning) -> Consensus:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from truenorth.base import UserError, content_hash
 from truenorth.constitution import Constitution
+from truenorth.judges._spoken import put_back, spoken
 from truenorth.judges.ask import Answer, Asker, How
 from truenorth.judges.debate import QUOTE
 from truenorth.judges.endpoint import mark_for, wrapped
@@ -33,6 +34,9 @@ class CriticJudge:
     Args:
         principles: id -> statement.
         writer: writes the reasons of those below `broken_at`; without one there is none.
+
+    Raises:
+        UserError: there are no principles.
     """
 
     model: Any
@@ -60,16 +64,14 @@ class CriticJudge:
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         """A judgement per completion: `principle` is the one cited, `parts` has every principle's."""
-        rows = [(g.prompt, c) for g in groups for c in g.completions if c.strip()]
+        rows = spoken(groups)
         asked = [
             request(p, c, FOLLOWS.format(statement=s)) for p, c in rows for s in self.principles.values()
         ]
         answers = self.asker.ask(asked, ["Yes", "No"])
         step = len(self.principles)
         made = [self._verdict(answers[i * step : (i + 1) * step]) for i in range(len(rows))]
-        found = iter(self._explained(rows, made))
-        empty = Judgement(None, self.name, reason="empty completion")
-        return [[next(found) if c.strip() else empty for c in g.completions] for g in groups]
+        return put_back(groups, self._explained(rows, made), judge=self.name)
 
     def _verdict(self, answers: Sequence[Answer]) -> Judgement:
         parts = tuple(
@@ -121,6 +123,9 @@ class ProcessJudge:
     A step is a line that is not empty, or what stands between `separator`s. All steps of an answer share the
     computation of what comes before them. Source: Lightman et al., "Let's verify step by step" (2023), the product
     and the minimum over steps; Wang et al., "Math-Shepherd" (2024), the minimum.
+
+    Raises:
+        UserError: an unknown `over`.
     """
 
     model: Any

@@ -51,6 +51,9 @@ class DebateJudge:
         decide: what the judge is asked, with {inside} (question, answers and speeches between marks, and perhaps
             {mark}), or in the plain words of a model that knows no marks: {question}, {a}, {b}, and {said_a},
             {said_b}, the speeches of each side.
+
+    Raises:
+        UserError: a template without what it must show.
     """
 
     judge_model: Any

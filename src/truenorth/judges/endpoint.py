@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from truenorth.base import UserError, content_hash
 from truenorth.constitution import Constitution
+from truenorth.judges._spoken import put_back, spoken
 from truenorth.judges.logprob import Preference, dialogue, preference
 from truenorth.models.protocol import Model, Tick
 from truenorth.records import Completion, Group, Judgement, Message, Prompt
@@ -90,7 +91,7 @@ class EndpointJudge:
         Raises:
             UserError: more than `limit` of the verdicts are missing.
         """
-        said = [(g.prompt, c) for g in groups for c in g.completions if c.strip()]
+        said = spoken(groups)
         replies = self._ask([self._request(p, c) for p, c in said], self._verdict, tick=tick)
         missing = sum(verdict is None for _, verdict in replies)
         if said and missing > self.limit * len(said):
@@ -101,16 +102,7 @@ class EndpointJudge:
                 expected=f"at most {self.limit:.0%}",
                 fix="try another judge, or look at its replies",
             )
-        found = iter(replies)
-        return [
-            [
-                self._judgement(*next(found))
-                if c.strip()
-                else Judgement(None, self.name, reason="empty completion")
-                for c in g.completions
-            ]
-            for g in groups
-        ]
+        return put_back(groups, (self._judgement(*reply) for reply in replies), judge=self.name)
 
     def compare(
         self, prompts: Sequence[Prompt], a: Sequence[str], b: Sequence[str], *, tick: Tick | None = None

@@ -36,9 +36,11 @@ class LawfulJudge:
 
     @property
     def name(self) -> str:
+        """With that of the consistency judge, which names its model."""
         return f"lawful:{self.consistency.name}"
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
+        """Where what most would say is lawful, the verdict of consistency; else 1 for an answer that declines."""
         found = self.consistency.consensus([g.prompt for g in groups])
         said = [Group(g.prompt, [c.text]) for g, c in zip(groups, found, strict=True)]
         lawful = [j[0].score is None or j[0].score >= self.holds_at for j in self.rules.judge(said)]

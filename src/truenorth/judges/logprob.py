@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from truenorth.base import UserError
+from truenorth.judges._spoken import put_back, spoken
 from truenorth.records import Group, Judgement, Message, Prompt, as_messages
 
 QUESTION = """Question: {prompt}
@@ -53,6 +54,9 @@ class LogprobJudge:
             for many tokenizers.
         pair_options: the same for the first and the second answer.
         threshold: least P(yes) + P(no) (or of the pair); below it the model did not answer. 0 keeps all.
+
+    Raises:
+        UserError: a template without what it must show, or two options that are equal.
     """
 
     model: AnswersLogprobs
@@ -79,17 +83,9 @@ class LogprobJudge:
             object.__setattr__(self, "name", f"logprob:{self.model.name}")
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
-        said = [(g.prompt, c) for g in groups for c in g.completions if c.strip()]
-        found = iter(self._ask([self._question(p, c) for p, c in said], self.options))
-        return [
-            [
-                self._judgement(next(found))
-                if c.strip()
-                else Judgement(None, self.name, self.principle, reason="empty completion")
-                for c in g.completions
-            ]
-            for g in groups
-        ]
+        """A probability of yes per completion; none for an empty one, or below the threshold."""
+        found = self._ask([self._question(p, c) for p, c in spoken(groups)], self.options)
+        return put_back(groups, map(self._judgement, found), judge=self.name, principle=self.principle)
 
     def compare(self, prompts: Sequence[Prompt], a: Sequence[str], b: Sequence[str]) -> list[Preference]:
         """Which answer is better, asked in both orders. Where the orders disagree there is no answer."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from truenorth.base import UserError, content_hash
+from truenorth.judges._spoken import put_back, spoken
 from truenorth.judges.ask import READ, Answer, Asker, How
 from truenorth.judges.endpoint import mark_for, wrapped
 from truenorth.judges.logprob import dialogue
@@ -36,6 +37,9 @@ class MixtureJudge:
         layers: rounds of reviews; from the second on every reviewer reads those of the round before. 0 is the
             aggregator alone, the baseline that the reviews must beat.
         words: of a review, cut there for all.
+
+    Raises:
+        UserError: fewer than two reviewers of different names, or settings below their least.
     """
 
     reviewers: tuple[Model, ...]
@@ -64,17 +68,15 @@ class MixtureJudge:
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         """A judgement per completion; none for an empty one. `raw` has the last layer's reviews."""
-        rows = [(g.prompt, c) for g in groups for c in g.completions if c.strip()]
+        rows = spoken(groups)
         reviews = self.reviews(rows)
         asked = [
             self._request(p, c, said, VERDICT.format(criterion=self.criterion, others=OTHERS if said else ""))
             for (p, c), said in zip(rows, reviews)
         ]
-        verdicts = zip(self.asker.ask(asked, ["Yes", "No"]) if asked else [], reviews)
-        empty = Judgement(None, self.name, self.principle, reason="empty completion")
-        return [
-            [self._judgement(*next(verdicts)) if c.strip() else empty for c in g.completions] for g in groups
-        ]
+        answers = self.asker.ask(asked, ["Yes", "No"]) if asked else []
+        judged = (self._judgement(*each) for each in zip(answers, reviews))
+        return put_back(groups, judged, judge=self.name, principle=self.principle)
 
     def reviews(self, rows: Sequence[tuple[Prompt, str]]) -> list[list[str]]:
         """Of each (prompt, answer), the reviews of the last layer that came, in the order of the reviewers."""

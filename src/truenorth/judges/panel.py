@@ -32,6 +32,9 @@ class PanelJudge:
             `gold` where there is some, how often each member errs in which direction.
         gold: (prompt key, answer) -> is it good; keys as `truenorth.judges.panel.key` makes them.
         least: members that must answer.
+
+    Raises:
+        UserError: fewer than two judges, two of one name, or an unknown `way`.
     """
 
     members: tuple[Judge, ...]

@@ -41,6 +41,9 @@ class QuoteDebate:
         note: what the last user turn becomes, with {quote} and, after it, {question}.
         support: no verdict where quotes make neither answer likelier by so many nats.
         seed: of the coin that gives a consultant its side.
+
+    Raises:
+        UserError: a note without {quote} and, after it, {question}.
     """
 
     judge_model: Any

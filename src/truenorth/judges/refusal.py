@@ -94,7 +94,11 @@ class RefusalJudge:
 
     @classmethod
     def load(cls, path: str | Path) -> RefusalJudge:
-        """Fit on JSONL rows with `prompt`, `completion` and `label`."""
+        """Fit on JSONL rows with `prompt`, `completion` and `label`.
+
+        Raises:
+            UserError: a row without one of these columns, or as `fit`.
+        """
         rows = list(read_jsonl(path))
         if missing := [i for i, r in enumerate(rows, 1) if not {"prompt", "completion", "label"} <= set(r)]:
             raise UserError(

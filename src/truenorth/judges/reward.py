@@ -5,7 +5,6 @@ The head is small because the labels are few; its card is computed out of fold, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from truenorth.base import UserError, content_hash, read_jsonl, suffix_of, write_bytes, write_json
+from truenorth.base import UserError, content_hash, read_jsonl, suffix_of
 from truenorth.judges._features import Pooler
 from truenorth.judges._head import Floats, Head, Scaling, auc, fit_head
 from truenorth.judges._prompts import plain_key
+from truenorth.judges._saved import check_model, read_head, save_head
+from truenorth.judges._spoken import put_back
 from truenorth.judges.protocol import Judge
 from truenorth.records import Group, Judgement, Prompt
 from truenorth.records.tables import read_rows
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from truenorth.models.local import LocalModel
 
 Label = tuple[Prompt, str, float]  # prompt, answer, score in [0, 1]
-META, WEIGHTS = "truenorth_reward.json", "truenorth_reward.safetensors"
+FILES = "truenorth_reward"  # .json and .safetensors
 LEAST = 8  # labels, of which two of each side
 
 
@@ -99,18 +100,10 @@ class RewardJudge:
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         """One probability per completion; none for an empty one."""
-        spoken = [(g.prompt, [c for c in g.completions if c.strip()]) for g in groups]
-        asked = [(prompt, said) for prompt, said in spoken if said]
-        scores = iter(self.head.probability(self.pooler.features(asked)).tolist() if asked else ())
-        return [
-            [
-                self._judgement(next(scores))
-                if c.strip()
-                else Judgement(None, self.name, reason="empty completion")
-                for c in group.completions
-            ]
-            for group in groups
-        ]
+        each = [(g.prompt, [c for c in g.completions if c.strip()]) for g in groups]
+        asked = [(prompt, said) for prompt, said in each if said]
+        scores = self.head.probability(self.pooler.features(asked)).tolist() if asked else []
+        return put_back(groups, map(self._judgement, scores), judge=self.name)
 
     def _judgement(self, score: float) -> Judgement:
         if abs(score - 0.5) < self.abstain:
@@ -119,14 +112,11 @@ class RewardJudge:
 
     def save(self, folder: str | Path) -> Path:
         """Write the head (safetensors) and what it was fitted on (JSON); the model itself is not copied."""
-        from safetensors.numpy import save
-
         head = self.head
         sides = {"prompt": head.prompt, "answer": head.answer}
         arrays = {f"{k}_{field}": getattr(v, field) for k, v in sides.items() for field in v._fields}
         arrays["weight_AP"] = np.ascontiguousarray(head.weight_AP)
         arrays["scalars"] = np.array([head.bias, head.scale, head.shift])
-        write_bytes(Path(folder) / WEIGHTS, save(arrays))
         meta = {
             "kind": "truenorth reward head",
             "name": self.name,
@@ -141,7 +131,7 @@ class RewardJudge:
                 "positive": self.out_of_fold.positive,
             },
         }
-        return write_json(Path(folder) / META, meta).parent
+        return save_head(folder, FILES, meta, arrays)
 
     @staticmethod
     def load(folder: str | Path, *, model: LocalModel | None = None, **settings: Any) -> Judge:
@@ -154,7 +144,7 @@ class RewardJudge:
         Raises:
             UserError: neither, or a head fitted on another model.
         """
-        if (Path(folder) / META).exists():
+        if (Path(folder) / f"{FILES}.json").exists():
             return load_head(Path(folder), model)
         from truenorth.judges.classifier import ClassifierJudge
 
@@ -167,21 +157,12 @@ def load_head(folder: Path, model: LocalModel | None) -> RewardJudge:
     Raises:
         UserError: the head belongs to another model, or cannot be read.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    meta = json.loads((folder / META).read_text())
+    meta, arrays = saved = read_head(folder, FILES)
     if model is None:
         from truenorth.models.local import LocalModel
 
         model = LocalModel.load(meta["model"])
-    if model.name != meta["model"]:
-        what = f"the head was fitted on {meta['model']}, not on {model.name}"
-        raise UserError(what, where=str(folder), fix="fit it again, or pass that model")
-    try:
-        arrays = load_file(folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"cannot read the head ({error})", where=str(folder / WEIGHTS)) from error
+    check_model(saved, model, folder)
     bias, scale, shift = arrays["scalars"].tolist()
     prompt, answer = (Scaling(arrays[f"{k}_mean_D"], arrays[f"{k}_std_D"]) for k in ("prompt", "answer"))
     head = Head(arrays["weight_AP"], bias, prompt, answer, scale, shift)

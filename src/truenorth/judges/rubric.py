@@ -41,6 +41,9 @@ class RubricJudge:
     Args:
         criterion: what is valued.
         low, high: of the scale; both digits.
+
+    Raises:
+        UserError: a scale that is not of two ascending digits.
     """
 
     model: Any
@@ -95,6 +98,9 @@ class ChecklistJudge:
         questions: question -> its weight. Yes is good; for one where no is good give a negative weight.
         not_applicable: may the model say N/A? Such questions are left out.
         hard: a question of yes or no counts 1 or 0; else by the probability of yes.
+
+    Raises:
+        UserError: there are no questions, or one has no weight.
     """
 
     model: Any

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from truenorth.base import UserError, content_hash
 from truenorth.judges._prompts import asked as prompt_words
+from truenorth.judges._spoken import spoken
 from truenorth.judges.ask import Asker, How
 from truenorth.judges.checks import Check
 from truenorth.judges.protocol import Judge
@@ -39,6 +40,9 @@ class RulesJudge:
         preference: another judge, whose score counts `preference_weight` against 1 for all rules together.
         model: decides rules without a check.
         stop_at: a rule broken with at least this probability makes the score 0 ("hard" rules); above 1 never.
+
+    Raises:
+        UserError: there are no rules, one has no weight, or nothing decides one.
     """
 
     rules: Mapping[str, Rule]
@@ -69,7 +73,7 @@ class RulesJudge:
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         """A judgement per completion: `principle` is the rule most likely broken; `parts` has each rule's score,
         1 kept, and the preference's."""
-        rows = [(g.prompt, c) for g in groups for c in g.completions if c.strip()]
+        rows = spoken(groups)
         by_model = {name: rule for name, rule in self.rules.items() if rule.check is None}
         requests = [request(p, c, BROKEN.format(rule=r.text)) for p, c in rows for r in by_model.values()]
         answers = iter(self.asker.ask(requests, ["Yes", "No"]) if self.asker else ())

@@ -235,6 +235,20 @@ def _own(name: str, spec: dict[str, Any], folder: Path, where: str, *, allow_cod
 
     It runs in this process, with all that this process may do.
     """
+    prefix, _, rest = name.partition(":")
+    if prefix in KINDS:
+        raise UserError(
+            "is not one word",
+            where=where,
+            expected=f"kind: {prefix}, and name: {rest}"
+            if prefix == "check"
+            else f"kind: {prefix}, and its settings",
+        )
+    if prefix == "openai":
+        expected = (
+            "a YAML file with a kind that asks, such as `kind: logprob`, and `model: {url: ..., model: ...}`"
+        )
+        raise UserError("an endpoint alone is no judge", where=where, expected=expected)
     if not allow_code:
         raise UserError("is code of your own", where=where, fix="--allow-code runs it")
     with beside(folder):

@@ -26,7 +26,8 @@ from truenorth.learn.ready import Setup, describe, make_work
 from truenorth.learn.threads import few_threads
 from truenorth.learn.types import NO_COLUMNS, Task
 from truenorth.learn.work import Work
-from truenorth.models.forward import Forward, open_forward
+from truenorth.models.forward import Forward
+from truenorth.models.opening import open_forward
 from truenorth.models.score_head import ScoreForward, open_scores
 from truenorth.models.virtual import virtual_tokens
 

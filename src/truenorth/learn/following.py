@@ -15,7 +15,7 @@ from truenorth.learn.order import batch_at
 from truenorth.learn.reference import compute_reference
 from truenorth.learn.types import Task
 from truenorth.learn.work import Work
-from truenorth.models.forward import open_forward
+from truenorth.models.opening import open_forward
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from torch import Tensor
 from truenorth.base import UserError, content_hash
 from truenorth.learn.order import micro_batches
 from truenorth.learn.types import Example, Task
-from truenorth.models.forward import open_forward
 from truenorth.models.head import backward, blocks
+from truenorth.models.opening import open_forward
 
 
 class Start(NamedTuple):

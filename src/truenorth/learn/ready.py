@@ -15,7 +15,8 @@ from truenorth.learn.order import batch_at
 from truenorth.learn.reference import Reference, compute_reference
 from truenorth.learn.types import Needs, Task
 from truenorth.learn.work import Work
-from truenorth.models.forward import Forward, open_forward
+from truenorth.models.forward import Forward
+from truenorth.models.opening import open_forward
 from truenorth.models.score_head import ScoreForward
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from truenorth.learn.checks import check_examples
 from truenorth.learn.reference import completion_logps
 from truenorth.learn.types import Example
-from truenorth.models.forward import open_forward
+from truenorth.models.opening import open_forward
 
 
 def token_logps(model: Any, examples: Sequence[Example]) -> list[list[np.ndarray]]:

@@ -22,6 +22,7 @@ class Comparison:
     dropped: int  # pairs in which one of the two has no score
 
     def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
         return {
             "base": self.base.to_dict(),
             "aligned": self.aligned.to_dict(),

@@ -22,6 +22,7 @@ class Item:
 
     @property
     def group(self) -> str:
+        """The cluster, or else the item itself."""
         return self.cluster or f"item {self.id}"
 
 
@@ -51,6 +52,7 @@ class Scores:
 
     @property
     def principles(self) -> tuple[str, ...]:
+        """That the items measure, each once, in the order of the items."""
         return tuple(dict.fromkeys(answer.item.principle for answer in self.answers))
 
     def of(self, principle: str) -> Scores:

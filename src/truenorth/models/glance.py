@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from truenorth.models.encoding import Codec
+from truenorth.models.limits import cache_bytes, context_of
 from truenorth.models.loading import check_folder, is_local, unloadable
 
 
@@ -60,16 +60,13 @@ def glance(path: str | Path) -> Glance:
     tokenizer.clean_up_tokenization_spaces = False
     codec = Codec.of(tokenizer)
     text = config.get_text_config(decoder=True)
-    heads = getattr(text, "num_attention_heads", 1)
-    width = getattr(text, "head_dim", None) or getattr(text, "hidden_size", 0) // heads
-    layers = getattr(text, "num_hidden_layers", 1)
     return Glance(
         Path(path).resolve().name if is_local(path) else source,
         codec,
         sum(p.numel() for p in module.parameters()),
-        layers,
-        2 * layers * (getattr(text, "num_key_value_heads", None) or heads) * width * 4,
-        _context(text),
+        getattr(text, "num_hidden_layers", 1),
+        cache_bytes(text, itemsize=4),
+        context_of(text),
         _keeps_system(codec),
         tuple(n for n, m in module.named_modules() if any(p.ndim > 1 for p in m.parameters(recurse=False))),
     )
@@ -87,11 +84,3 @@ def _keeps_system(codec: Codec) -> bool | None:
         return word in codec.tokenizer.apply_chat_template(turns, tokenize=False)
     except TemplateError:
         return False
-
-
-def _context(config: Any) -> int | None:
-    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
-        value = getattr(config, name, None)
-        if isinstance(value, int) and value > 0:
-            return value
-    return None

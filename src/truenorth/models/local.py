@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from truenorth.base import UserError, seed_of
+from truenorth.base import UserError
 from truenorth.models.encoding import Codec, Pair
+from truenorth.models.limits import cache_places, context_of
 from truenorth.models.protocol import Tick
-from truenorth.records import Completion, Prompt, Scored, prompt_text
+from truenorth.records import Completion, Prompt, Scored
 
 if TYPE_CHECKING:
     from truenorth.models.forward import Forward
-    from truenorth.models.sampling import Ask
 
 Overlong = Literal["error", "skip"]
 
@@ -94,6 +94,8 @@ class LocalModel:
         batch_rows: int = 1024,
     ) -> LocalModel:
         """Wrap a model that is already in memory."""
+        from truenorth.models.virtual import virtual_tokens
+
         named = _ids(getattr(module.generation_config, "eos_token_id", None))
         codec = Codec.of(tokenizer, text_end_id=named[0] if named else None)
         turn_end = [codec.turn.end_id] if codec.turn and codec.turn.end_id is not None else []
@@ -104,8 +106,11 @@ class LocalModel:
             *turn_end,
             *stop_ids,
         }
-        places = _cache_places(module) if batch_tokens is None else batch_tokens
-        return cls(module, tokenizer, name, codec, frozenset(eos_ids), _context(module), places, batch_rows)
+        places = cache_places(module) if batch_tokens is None else batch_tokens
+        context = context_of(module.config.get_text_config(decoder=True))
+        if context is not None:
+            context -= virtual_tokens(module)
+        return cls(module, tokenizer, name, codec, frozenset(eos_ids), context, places, batch_rows)
 
     def __repr__(self) -> str:
         return f"LocalModel({self.name!r})"
@@ -125,7 +130,7 @@ class LocalModel:
     @cached_property
     def forward(self) -> Forward:
         """How hidden states are computed, the fastest way that is right. Found by comparison, once."""
-        from truenorth.models.forward import open_forward
+        from truenorth.models.opening import open_forward
 
         return open_forward(self.module)
 
@@ -183,98 +188,19 @@ class LocalModel:
         Raises:
             UserError: settings out of range; a prompt that fills the context.
         """
-        from truenorth.models.crew import share
-        from truenorth.models.sampling import plan
+        from truenorth.models.answering import Drawing, answered
 
         _check_settings(n, max_tokens, temperature, top_p)
         ids = self.codec.prompt_ids(prompts)
         too_long = self._overlong([len(row) for row in ids], 1, overlong)
-        asks, whose = self._asks(prompts, ids, set(too_long), n, max_tokens, seed)
-        batches = plan(asks, batch_tokens=self.batch_tokens, batch_rows=self.batch_rows)
-        shared = bool(asks) and self.shares_prompts  # found out here, before the threads begin
-        parts: list[list[Completion]] = [[] for _ in asks]
-
-        def drawn(module: Any, batch: Sequence[int]) -> list[list[Completion]]:
-            chosen = [(prompts[whose[a][0]], asks[a]) for a in batch]
-            return self._draw(module, chosen, temperature=temperature, top_p=top_p, stop=stop, shared=shared)
-
-        def done(k: int, groups: list[list[Completion]]) -> None:
-            for a, group in zip(batches[k], groups, strict=True):
-                parts[a] = group
-            if tick is not None:  # a prompt counts with the first of its asks
-                tick(sum(len(whose[a]) for a in batches[k] if a == 0 or whose[a] is not whose[a - 1]))
-
-        share(self.module, drawn, batches, done)
-        answers: list[list[Completion]] = [[] for _ in prompts]
-        for rows, part in zip(whose, parts, strict=True):
-            for i in rows:
-                answers[i] = answers[i] + part
+        asked = {i: tuple(row or self.start_ids()) for i, row in enumerate(ids) if i not in too_long}
+        how = Drawing(n, max_tokens, temperature, top_p, seed, tuple(stop))
+        found = answered(self, prompts, asked, how, tick=tick)
         for i, why in too_long.items():
-            answers[i] = [Completion("", finish="error", error=why)] * n
+            found[i] = [Completion("", finish="error", error=why)] * n
         if too_long and tick is not None:
             tick(len(too_long))
-        return answers
-
-    def _asks(
-        self,
-        prompts: Sequence[Prompt],
-        ids: Sequence[list[int]],
-        skipped: set[int],
-        n: int,
-        max_tokens: int,
-        seed: int,
-    ) -> tuple[list[Ask], list[list[int]]]:
-        """What to sample, and for each the rows that it answers.
-
-        Equal prompts have equal answers, so they are one ask; more answers than a batch has rows are
-        several, next to each other.
-        """
-        from truenorth.models.sampling import Ask
-
-        rows_of: dict[tuple[str, tuple[int, ...]], list[int]] = {}
-        for i, (prompt, row) in enumerate(zip(prompts, ids, strict=True)):
-            if i not in skipped:
-                start = tuple(row or self._start_ids())
-                rows_of.setdefault((prompt_text(prompt), start), []).append(i)
-        asks: list[Ask] = []
-        whose: list[list[int]] = []
-        for (text, start), rows in rows_of.items():
-            room = max_tokens if self.context is None else min(max_tokens, self.context - len(start))
-            seeds = [seed_of(seed, text, k) for k in range(n)]
-            for at in range(0, n, self.batch_rows):
-                asks.append(Ask(start, seeds[at : at + self.batch_rows], room))
-                whose.append(rows)
-        return asks, whose
-
-    def _draw(
-        self,
-        module: Any,
-        batch: Sequence[tuple[Prompt, Ask]],
-        *,
-        temperature: float,
-        top_p: float,
-        stop: Sequence[str],
-        shared: bool,
-    ) -> list[list[Completion]]:
-        """The completions of one batch of asks, each with the prompt whose text it continues."""
-        from truenorth.models.sampling import sample_batch
-
-        prompts, asks = [p for p, _ in batch], [ask for _, ask in batch]
-        groups = sample_batch(
-            module,
-            asks,
-            eos_ids=self.eos_ids,
-            pad_id=self.pad_id,
-            temperature=temperature,
-            top_p=top_p,
-            halt=self._halt(prompts, [ask.ids for ask in asks], stop),
-            shared=shared,
-        )
-        found = []
-        for (prompt, ask), group in zip(batch, groups, strict=True):
-            texts = [_cut(self.codec.text(prompt, ask.ids, row.tokens), stop) for row in group]
-            found.append([Completion(t, r.tokens, r.logprob, r.finish) for t, r in zip(texts, group)])
-        return found
+        return [found[i] for i in range(len(prompts))]
 
     def logprobs(
         self,
@@ -293,7 +219,7 @@ class LocalModel:
         """
         from truenorth.models.scoring import score
 
-        encoded = [Pair(p or self._start_ids(), c) for p, c in self.codec.pairs(pairs, end=end)]
+        encoded = [Pair(p or self.start_ids(), c) for p, c in self.codec.pairs(pairs, end=end)]
         self._overlong([len(p) + len(c) for p, c in encoded], 0, "error")
         tokens = score(self.module, encoded, pad_id=self.pad_id, tick=tick)
         return [Scored(sum(row), row) for row in tokens]
@@ -338,17 +264,9 @@ class LocalModel:
         encoded: list[Pair] = []
         for at in range(0, len(pairs), 1024):  # in parts: rendered prompts are not held all at a time
             encoded += self.codec.pairs(pairs[at : at + 1024], end=False)
-        return [Pair(p or self._start_ids(), c) for p, c in encoded]
+        return [Pair(p or self.start_ids(), c) for p, c in encoded]
 
-    def _halt(
-        self, prompts: Sequence[Prompt], ids: Sequence[Sequence[int]], stop: Sequence[str]
-    ) -> Callable[[int, Sequence[int]], bool] | None:
-        """Says whether an answer to a prompt of this batch has written a stop string."""
-        if not stop:
-            return None
-        return lambda p, tokens: any(s in self.codec.text(prompts[p], ids[p], tokens) for s in stop)
-
-    def _start_ids(self) -> list[int]:
+    def start_ids(self) -> list[int]:
         """What an empty prompt becomes: something must come before the first token."""
         for token in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id, *sorted(self.eos_ids)):
             if token is not None:
@@ -384,35 +302,7 @@ def _check_settings(n: int, max_tokens: int, temperature: float, top_p: float) -
             raise UserError(f"{name} is {value}", where="sample", expected=expected)
 
 
-def _cut(text: str, stop: Sequence[str]) -> str:
-    """The text before the first stop string."""
-    return text[: min((text.find(s) for s in stop if s in text), default=len(text))]
-
-
 def _ids(value: Any) -> list[int]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [int(value)]
-
-
-def _context(module: Any) -> int | None:
-    from truenorth.models.virtual import virtual_tokens
-
-    config = module.config.get_text_config(decoder=True)
-    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
-        value = getattr(config, name, None)
-        if isinstance(value, int) and value > 0:
-            return value - virtual_tokens(module)
-    return None
-
-
-def _cache_places(module: Any) -> int:
-    """How many tokens' keys and values fit 400 MB on a CPU, a quarter of what is free on a GPU."""
-    import torch
-
-    config = module.config.get_text_config(decoder=True)
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    token_bytes = 2 * config.num_hidden_layers * heads * width * module.dtype.itemsize
-    free = 1.6e9 if module.device.type != "cuda" else torch.cuda.mem_get_info(module.device)[0]
-    return max(4096, int(free / 4 / token_bytes))

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from truenorth.base import UserError
-from truenorth.models.forward import Forward, Path, parts_of
+from truenorth.models.forward import Forward, Path
 from truenorth.models.fused import Fused
+from truenorth.models.opening import parts_of
 from truenorth.models.packed import Branching, reading
 from truenorth.models.virtual import unwrapped
 

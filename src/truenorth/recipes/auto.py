@@ -113,7 +113,7 @@ def candidates(names: Sequence[str], objectives: Sequence[str], have: Have) -> l
     Raises:
         UserError: an unknown recipe or objective, or none that can run.
     """
-    from truenorth.recipes.plan import lacking, without_models
+    from truenorth.recipes.at_hand import lacking, without_models
 
     found: list[Candidate] = []
     reasons = []

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from truenorth.base import UserError
 from truenorth.engine import duration, forget
 from truenorth.recipes.auto import Candidate, candidates
 from truenorth.recipes.auto_run import Ground, held_by_file, held_by_organism, sized
@@ -46,6 +47,12 @@ def ground(args: Any) -> tuple[Ground, list[Candidate], list[str]]:
     shares = rounds_of(found, asked, settings, args.rounds, budget.seconds)
     left = [candidate.name for candidate in every if candidate not in found]
     cpu_s = _forecast(found, asked, settings, shares)
+    if budget.seconds is not None and budget.seconds < cpu_s:
+        raise UserError(
+            f"{args.budget} is too little: {found[0].name} alone takes about {duration(cpu_s)} at the smallest sizes",
+            where="--budget",
+            fix="give more time, fewer --rounds, or --recipes that cost less",
+        )
     made = Ground(
         args.out, job, settings, held, args.held, shares, budget, judges, cpu_s, args.quiet, args.fresh
     )

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from scipy import stats as distributions
 
 from truenorth.base import UserError
 from truenorth.measure.readers import Result
+from truenorth.recipes.compared import Compared, Pair, Slice, Verdict
 from truenorth.stats import Estimate, Paired, holm, mean, paired, paired_bounds
 from truenorth.stats.margins import rates_difference
 
-Verdict = Literal["better", "worse", "cannot tell"]
 LEAST = 10  # items of a slice that is worth a line
 MAX_SLICES = 40  # values of a slice column
 
@@ -30,73 +29,6 @@ class Item(NamedTuple):
     score: float | None
     cluster: str
     slices: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Slice:
-    """The same comparison on a part of the items. `p_holm` is corrected over all slices of the comparison."""
-
-    name: str
-    value: str
-    test: Paired
-    p_holm: float
-
-
-@dataclass(frozen=True)
-class Pair:
-    """`second` against `first` on one metric. `test.difference` is second - first.
-
-    more: further items that would settle the sign of the difference seen, with power 0.8; 0 where settled, -1
-    where the two are equal as far as seen. worst, best: the difference were all unscored items against, and
-    all for, `second`; None where nothing is unscored or scores have no bounds.
-    """
-
-    metric: str
-    first: str
-    second: str
-    lower_is_better: bool
-    mean_first: Estimate
-    mean_second: Estimate
-    test: Paired
-    p_holm: float
-    verdict: Verdict
-    more: int
-    paired: bool
-    unscored: int
-    only_first: int
-    only_second: int
-    worst: float | None = None
-    best: float | None = None
-    slices: tuple[Slice, ...] = ()
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Every pair and metric. `systems` in the order given; the first is what the others are held against."""
-
-    systems: tuple[str, ...]
-    sources: dict[str, str]
-    pairs: tuple[Pair, ...]
-
-    def of(self, metric: str) -> list[Pair]:
-        """The pairs of one metric.
-
-        Raises:
-            UserError: no such metric, with those there are.
-        """
-        found = [pair for pair in self.pairs if pair.metric == metric]
-        if not found:
-            known = ", ".join(dict.fromkeys(pair.metric for pair in self.pairs))
-            raise UserError(f"no metric {metric!r}", expected=f"one of {known}")
-        return found
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON: what is not a finite number is null."""
-        return {
-            "systems": list(self.systems),
-            "sources": self.sources,
-            "pairs": [_plain(asdict(pair)) for pair in self.pairs],
-        }
 
 
 def compare_results(
@@ -115,7 +47,7 @@ def compare_results(
         lower: metrics of which less is better, beside those the files say so of.
 
     Raises:
-        UserError: fewer than two systems, or no metric in common.
+        UserError: fewer than two systems, no metric in common, or a metric named that none of them has.
     """
     named = _named(results)
     if len(named) < 2:
@@ -125,6 +57,12 @@ def compare_results(
     wanted = [
         m for m in dict.fromkeys(m for one in items.values() for m in one) if not metrics or m in metrics
     ]
+    known = dict.fromkeys(
+        m for name in named for m in (*items[name], *(s.metric for s in named[name].summaries))
+    )
+    for option, given in (("--metric", metrics), ("--lower", lower)):
+        if unknown := [name for name in given if name not in known]:
+            raise UserError(f"no metric {unknown[0]!r}", where=option, expected=f"one of {', '.join(known)}")
     names = list(named)
     meetings = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if every_pair or i == 0]
     pairs = []
@@ -314,13 +252,3 @@ def _more(pair: Pair, level: float) -> int:
     sd = (test.high - test.low) / (2 * z) * math.sqrt(test.n)
     needed = math.ceil(((z + float(distributions.norm.ppf(0.8))) * sd / test.difference) ** 2)
     return max(1, needed - test.n)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,7 +9,8 @@ import re
 from typing import Literal, NamedTuple
 
 from truenorth.base import UserError
-from truenorth.recipes.compare import Compared, Pair
+from truenorth.recipes.compare_table import is_rate
+from truenorth.recipes.compared import Compared, Pair
 from truenorth.stats.power import kept
 
 Kind = Literal["non-inferior", "superior", "equivalent"]
@@ -53,7 +54,15 @@ def claim_of(text: str) -> Claim:
 
 
 def decide(claims: list[Claim], compared: Compared) -> list[Decision]:
-    """Each claim about each system that is held against the first, by the intervals that are shown."""
+    """Each claim about each system that is held against the first, by the intervals that are shown.
+
+    Raises:
+        UserError: no such metric, or a margin as wide as the scale, which any system would keep.
+    """
+    for claim in claims:
+        if claim.margin >= 1 and all(is_rate(pair) for pair in compared.of(claim.metric)):
+            what = f"a margin of {100 * claim.margin:g} points of a share"
+            raise UserError(what, where="--require", fix=f"write {claim.margin:g}pp for points")
     return [
         decision
         for claim in claims

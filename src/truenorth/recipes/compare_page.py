@@ -10,9 +10,9 @@ from typing import Any
 from markupsafe import Markup
 
 from truenorth.base import write_text
-from truenorth.recipes.compare import Compared, Pair
 from truenorth.recipes.compare_gate import Decision
 from truenorth.recipes.compare_table import chance, is_rate, points, remarks, sentence, settles
+from truenorth.recipes.compared import Compared, Pair
 from truenorth.report.plots import Scale
 from truenorth.report.shell import page_of
 from truenorth.stats import Paired

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from truenorth.recipes.compare import Compared, Pair
+from truenorth.recipes.compared import Compared, Pair
 from truenorth.report.words import shown
 
 COLOURS = {"better": "green", "worse": "red", "cannot tell": "yellow"}
@@ -62,13 +62,13 @@ def pairs_table(compared: Compared) -> Table:
         "metric",
         "systems",
         "means",
-        "difference",
+        "change",
         "95% interval",
         "p (Holm)",
         "items",
         "to settle",
     ):
-        table.add_column(title)
+        table.add_column(title, no_wrap=title == "p (Holm)")
     for pair in compared.pairs:
         rate, test = is_rate(pair), pair.test
         table.add_row(

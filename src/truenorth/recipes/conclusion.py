@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from truenorth.base import seed_of
+from truenorth.constitution import Constitution
 from truenorth.engine import Run, machine, packages
 from truenorth.measure import Answer, Comparison
 from truenorth.recipes.job import Bench, Job, Judges
@@ -222,22 +223,15 @@ def conclude(
         for name, row in shown(found, job, bench, which).items()
     }
     goals = reached(bench, conduct, tax)
-    view = run.view()
-    costs = view.costs()
     line = curves(run, trained)
+    lost = {k: n for k, n in run.view().counts().items() if n and k.startswith(("answers ", "verdicts "))}
     return {
         "title": f"{job.name} aligned to {job.constitution.name}",
         "run": str(run.path),
         "verdict": verdict(goals, principles),
         "base_model": {"name": job.name, "path": str(job.model)},
         "aligned_model": {"name": f"{job.name}-aligned", "path": str(run.path / "model")},
-        "constitution": {
-            "label": job.constitution.label,
-            "principles": {
-                p.id: {"title": p.title, "statement": p.statement, "kind": p.kind, "severity": p.severity}
-                for p in job.constitution.principles
-            },
-        },
+        "constitution": _written(job.constitution),
         "seeds": [job.settings.seed],
         "set": bench.main,
         "set_description": bench.about,
@@ -252,12 +246,26 @@ def conclude(
         "data": stages(run, data, steps),
         "samples": samples(data),
         "changes": changes(measured, bench.lower),
-        "losses": {k: n for k, n in view.counts().items() if n and k.startswith(("answers ", "verdicts "))},
+        "losses": lost,
+        **_costs(run),
+        "machine": machine(),
+        "packages": packages(),
+    }
+
+
+def _written(constitution: Constitution) -> dict[str, Any]:
+    fields = ("title", "statement", "kind", "severity")
+    principles = {p.id: {name: getattr(p, name) for name in fields} for p in constitution.principles}
+    return {"label": constitution.label, "principles": principles}
+
+
+def _costs(run: Run) -> dict[str, Any]:
+    """Of each step, and of all of them in seconds."""
+    costs = run.view().costs()
+    return {
         "seconds": round(sum(c.wall_s for c in costs.values()), 1),
         "cpu_seconds": round(sum(c.cpu_s for c in costs.values()), 1),
         "costs": {k: c._asdict() for k, c in costs.items()},
-        "machine": machine(),
-        "packages": packages(),
     }
 
 

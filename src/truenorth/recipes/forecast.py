@@ -7,6 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 from truenorth.engine import duration
+from truenorth.judges._prompts import neutralise
 from truenorth.models.glance import Glance
 from truenorth.recipes.own_inputs import Ready
 from truenorth.recipes.own_roles import WORDS
@@ -31,7 +32,7 @@ def forecast(made: Ready) -> Forecast:
     s, look = made.settings, made.look
     items = min(s.items, len(made.split.test))
     guided = s.guided * sum(bool(p.guidance) for p in made.constitution.principles) * look.chats
-    answers = s.prompts * (s.samples + guided)
+    answers = s.prompts * (s.samples + guided) + s.unbiased * swayed(made)
     sampled = (answers + s.held_prompts * (s.evaluations + 1) + 3 * items) * s.max_tokens + 64 * s.prompts
     trained = s.steps * s.batch * (3 * s.max_tokens + 64)
     asked = {"judge": 0, "measure": 0}
@@ -43,6 +44,12 @@ def forecast(made: Ready) -> Forecast:
     read_s = 2 * look.parameters / flops_a_second()
     cpu_s = START_S + (sampled + trained) * (read_s + look.layers * LAYER_S) + 2 * trained * read_s
     return Forecast(sampled, trained, sum(asked.values()), cpu_s, memory_mib(look, s))
+
+
+def swayed(made: Ready) -> int:
+    """Prompts in which the user states an opinion: they are also asked without it."""
+    asked = [row.data["prompt"] for row in made.split.train]
+    return sum(neutralise(prompt) != prompt for prompt in asked)
 
 
 def memory_mib(look: Glance, settings: Settings) -> float:
@@ -86,7 +93,7 @@ def description(made: Ready, place: str) -> str:
         rows.append(("principle", f"{name}: trained by {WORDS[role.trains]}, measured by {by}"))
     weights = f"adapters of rank {s.lora_rank}" if s.lora_rank else "all weights"
     rows += [
-        ("answers", f"{s.samples} to each prompt, at most {s.max_tokens} tokens"),
+        ("answers", _answers(made)),
         (
             "training",
             f"{s.objective}, {weights}, {s.steps} steps of {s.batch} pairs, learning rate {s.lr:.1e}",
@@ -110,6 +117,17 @@ def _way(look: Glance) -> str:
     if not look.chats:
         return "no chat template: prompts are continued as text"
     return "chat template" + ("" if look.keeps_system else " without a system turn")
+
+
+def _answers(made: Ready) -> str:
+    s, opined = made.settings, swayed(made)
+    guides = sum(bool(p.guidance) for p in made.constitution.principles) * made.look.chats
+    told = f"{s.samples} to each prompt"
+    if s.guided and guides:
+        told += f", {s.guided} more under the guidance of each principle that has some ({guides})"
+    if s.unbiased and opined:
+        told += f", {s.unbiased} more to each of {opined} without the user's opinion"
+    return f"{told}, at most {s.max_tokens} tokens"
 
 
 def _prompts(made: Ready) -> str:

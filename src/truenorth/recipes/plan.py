@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from truenorth.constitution import Constitution
-from truenorth.judges import read_labels
 from truenorth.models.glance import Glance
+from truenorth.recipes.at_hand import lacking, without_models
 from truenorth.recipes.run_check import CONSTITUTION, SELF, Bound, bound
 from truenorth.recipes.run_forecast import MEASURED, cost
-from truenorth.recipes.run_models import HARBOUR
 from truenorth.recipes.run_recipe import Recipe, read_recipe, recipe_names
 from truenorth.recipes.run_work import Have
 from truenorth.recipes.settings import Settings
@@ -116,25 +113,6 @@ def smallest(settings: Settings) -> bool:
     return settings.prompts <= LEAST_PROMPTS and settings.steps <= LEAST_STEPS and settings.items <= 100
 
 
-def without_models(recipe: Recipe, have: Have) -> str:
-    """The recipe's further models are of the organism."""
-    foreign = [k for k, spec in recipe.models.items() if spec.startswith(HARBOUR)]
-    return f"needs another model: --use {foreign[0]}=DIR_OR_ID" if foreign and not have.organism else ""
-
-
-def lacking(steps: Sequence[Bound], have: Have) -> str:
-    """The first thing that steps need and that is not there."""
-    for step in steps:
-        says = getattr(inspect.getmodule(step.function), "lacks", None)
-        why = says(have, **step.settings) if says else ""
-        if why:
-            return str(why)
-        judges = [wire.of[0] for wire in step.wires if wire.takes == "judge"]
-        if CONSTITUTION in judges and have.unjudged:
-            return f"nothing can judge {', '.join(have.unjudged)}: add checks, --labels or --judge"
-    return ""
-
-
 def cautions(steps: Sequence[Bound], have: Have) -> list[str]:
     """What may go wrong with it here."""
     selfish = any(w.of and w.of[0].startswith(SELF) for s in steps for w in s.wires if w.takes == "judge")
@@ -169,20 +147,3 @@ def more(have: Have, can: Sequence[Proposal], cannot: Sequence[Proposal]) -> lis
     if reduced and reduced[0] is can[0]:
         told.append(f"a larger budget would let {can[0].recipe.name} learn from more prompts")
     return told
-
-
-def have_of(
-    look: Glance, constitution: Constitution, *, labels: Any, judge: str, prompts: int | None, organism: bool
-) -> Have:
-    """What the options amount to."""
-    guidance = sum(bool(p.guidance) for p in constitution.principles)
-    good, told = 0, set()
-    if labels:
-        good = sum(score > 0.5 for _, _, score in read_labels(labels))
-        told = {p.id for p in constitution.principles if len(read_labels(labels, principle=p.id)) >= 8}
-    unjudged = (
-        ()
-        if judge or organism
-        else tuple(p.id for p in constitution.principles if not p.checks and p.id not in told)
-    )
-    return Have(look.parameters, look.chats, guidance, unjudged, good, prompts, organism)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from truenorth.base import UserError
 from truenorth.constitution import load
 from truenorth.models.glance import Glance, glance
+from truenorth.recipes.at_hand import have_of
 from truenorth.recipes.own_inputs import check_endpoint, for_real_models
 from truenorth.recipes.own_prompts import read_prompts
-from truenorth.recipes.plan import have_of
 from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.run_work import Have
 from truenorth.recipes.settings import Settings

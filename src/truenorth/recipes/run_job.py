@@ -10,12 +10,12 @@ from typing import Any
 from truenorth.base import UserError
 from truenorth.constitution import Constitution
 from truenorth.models.glance import glance
+from truenorth.recipes.at_hand import have_of, lacking
 from truenorth.recipes.harbour import harbour_job
 from truenorth.recipes.job import Job
 from truenorth.recipes.overrides import with_overrides
 from truenorth.recipes.own_inputs import Own, ready
 from truenorth.recipes.own_model import own_job
-from truenorth.recipes.plan import have_of, lacking
 from truenorth.recipes.run_budget import Budget
 from truenorth.recipes.run_check import SAMPLER, Bound, bound
 from truenorth.recipes.run_models import HARBOUR, Named

@@ -6,11 +6,13 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from truenorth.judges.checks._text import applies
+from truenorth.models.protocol import Model
 from truenorth.recipes.run_work import Work
 from truenorth.recipes.signals import grouped
 from truenorth.records import Judgement, Prompt, Row, Source, prompt_text
 from truenorth.synth import Filtered, decontaminate, dedupe, load_heldout
 from truenorth.synth.answers import answer_text
+from truenorth.synth.guided import guided
 
 CUT = {"completion": "cut", "chosen": "cut_chosen", "rejected": "cut_rejected"}  # side -> was it cut?
 
@@ -53,6 +55,21 @@ def _marked(row: Row, cut: Collection[tuple[str, str]]) -> Row:
 
 def _said(row: Row, side: str) -> tuple[str, str]:
     return prompt_text(row.data["prompt"]), answer_text(row.data[side]).strip()
+
+
+def answered(work: Work, model: Model, prompts: Sequence[Row], n: int, what: str) -> list[Row]:
+    """`n` answers a prompt, of a model that is told more than the prompt; the rows have the bare prompt."""
+    with work.progress(what, len(prompts)) as tick:
+        found = guided(
+            model,
+            prompts,
+            n=n,
+            constitution=work.label,
+            max_tokens=work.settings.max_tokens,
+            seed=work.settings.seed,
+            tick=tick,
+        )
+    return taken(work, found, what)
 
 
 def taken(work: Work, found: Filtered, what: str) -> list[Row]:

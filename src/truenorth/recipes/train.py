@@ -30,8 +30,9 @@ from truenorth.recipes.train_evaluate import (
     reference_of,
 )
 from truenorth.recipes.train_inputs import Ready, data_input
+from truenorth.recipes.train_reading import bound
 from truenorth.recipes.train_report import card, plain
-from truenorth.recipes.train_settings import OPTIMIZERS, SCHEDULES, bound
+from truenorth.recipes.train_settings import OPTIMIZERS, SCHEDULES
 from truenorth.recipes.train_tasks import DRAWN, ROUNDS, draw, in_rounds, prompts_of, tasks
 from truenorth.records import Row, Source
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from truenorth.base import UserError
 from truenorth.base.patterns import unusable
+from truenorth.recipes.train_settings import TrainSettings
 
 if TYPE_CHECKING:
     from truenorth.learn import Lora, Peft
-    from truenorth.recipes.train_settings import TrainSettings
 
 BIASES = "bitfit"
 EXPECTED = "a kind, such as ia3, or a mapping such as {type: vera, r: 64}"

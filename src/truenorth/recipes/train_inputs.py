@@ -15,7 +15,8 @@ from truenorth.learn.order import tokens_of
 from truenorth.learn.types import SCORED, Example, Needs
 from truenorth.models.glance import Glance, glance
 from truenorth.recipes.train_adapters import adapter_of, check_targets, only_biases
-from truenorth.recipes.train_settings import TrainSettings, usual_rate
+from truenorth.recipes.train_rates import usual_rate
+from truenorth.recipes.train_settings import TrainSettings
 from truenorth.recipes.train_splits import Split, numbered, splits
 from truenorth.recipes.train_tasks import check_models, lessons, wanted_rows
 from truenorth.records.trl import explicit_prompt

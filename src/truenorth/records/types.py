@@ -73,10 +73,12 @@ class Source:
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
+        """As JSON has it: parents in a list."""
         return asdict(self) | {"parents": list(self.parents)}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Source:
+        """What `to_dict` made."""
         return cls(**{**value, "parents": tuple(value.get("parents", ()))})
 
 
@@ -98,6 +100,7 @@ class Row:
             object.__setattr__(self, "id", content_hash(key))
 
     def to_dict(self) -> dict[str, Any]:
+        """As a table has it: the columns of `data` between `id` and `source`."""
         return {"id": self.id, **self.data, "source": self.source.to_dict()}
 
 

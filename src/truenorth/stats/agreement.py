@@ -24,6 +24,9 @@ def kappa(
     so perfect agreement on few items does not look certain. Kappa falls when one label is rare: report the
     plain agreement beside it.
 
+    Raises:
+        ValueError: not as many labels of a as of b.
+
     >>> round(kappa("y" * 25 + "n" * 25, "y" * 20 + "n" * 5 + "y" * 10 + "n" * 15).mean, 2)
     0.4
     """
@@ -57,6 +60,9 @@ def ece(confidence: ArrayLike, correct: ArrayLike, *, bins: int = 10) -> float:
     """Expected calibration error in [0, 1]: |accuracy - confidence| over equal-width bins, weighted by size.
 
     Noise alone makes it positive, by about sqrt(bins / n); compare only at equal n.
+
+    Raises:
+        ValueError: not as many outcomes as confidences, none at all, or a confidence outside [0, 1].
 
     >>> round(ece([0.95, 0.95, 0.65, 0.65], [1, 0, 1, 1]), 2)
     0.4

@@ -83,7 +83,11 @@ def paired_bounds(
     level: float = 0.95,
     seed: int = 0,
 ) -> PairedBounds:
-    """b - a item by item, and how far the items that a or b has no score for could move it."""
+    """b - a item by item, and how far the items that a or b has no score for could move it.
+
+    Raises:
+        ValueError: not as many scores of a as of b.
+    """
     if len(a) != len(b):
         raise ValueError(f"{len(a)} scores of a, {len(b)} of b; expected the same items in both")
     known = [i for i in range(len(a)) if a[i] is not None and b[i] is not None]

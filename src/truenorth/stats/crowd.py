@@ -61,6 +61,9 @@ def dawid_skene(
             labels' meaning around.
         tolerance: stop when a round gains less log-likelihood than this a row.
 
+    Raises:
+        ValueError: there are no labels.
+
     >>> rows = [(i, w, i % 2) for i in range(20) for w in "abc"] + [(i, "d", 1) for i in range(20)]
     >>> skill = dawid_skene(rows).skill()
     >>> skill["a"] > 0.95, skill["d"] < 0.6

@@ -43,6 +43,9 @@ def detection(
     Args:
         flagged, truth: (n,) of 0 and 1.
 
+    Raises:
+        ValueError: flags or truths other than 0 and 1, or not as many of either.
+
     >>> found = detection([1, 1, 0, 0], [1, 0, 1, 0])
     >>> found.f1.mean, found.precision.mean
     (0.5, 0.5)

@@ -44,6 +44,9 @@ def difficulties(
         preference: model -> (n,) preferences, the same instructions in the same order, in [0, 1]; two models at least.
         style: model -> (n,) length feature.
         precision: of a model's effects around those shared, 1 / variance.
+
+    Raises:
+        ValueError: fewer than two models.
     """
     if len(preference) < 2:
         raise ValueError(f"{len(preference)} model; difficulty is told from two or more")

@@ -68,6 +68,9 @@ def wilson(successes: float, n: float, *, z: float = 1.959963984540054) -> tuple
 def rate(successes: int, n: int, *, level: float = 0.95, abstained: int = 0) -> Estimate:
     """`successes` of `n` independent trials, with Wilson's interval. Of no trials: nan, anywhere in [0, 1].
 
+    Raises:
+        ValueError: not 0 <= successes <= n.
+
     >>> rate(0, 100).high < 0.037
     True
     """
@@ -80,7 +83,11 @@ def rate(successes: int, n: int, *, level: float = 0.95, abstained: int = 0) -> 
 
 
 def clopper_pearson(successes: int, n: int, *, level: float = 0.95) -> Estimate:
-    """`successes` of `n` with the exact interval: covers at least `level` at every rate, so it is wider."""
+    """`successes` of `n` with the exact interval: covers at least `level` at every rate, so it is wider.
+
+    Raises:
+        ValueError: no trials, or not 0 <= successes <= n.
+    """
     if not 0 <= successes <= n or n == 0:
         raise ValueError(f"{successes} successes of {n} trials; expected 0 <= successes <= n and n > 0")
     tail = (1 - level) / 2
@@ -125,7 +132,11 @@ def ratio(
     level: float = 0.95,
     abstained: int = 0,
 ) -> Estimate:
-    """Sum of numerators over sum of denominators (nats per token, say), with a cluster-robust t interval."""
+    """Sum of numerators over sum of denominators (nats per token, say), with a cluster-robust t interval.
+
+    Raises:
+        ValueError: not as many numerators as denominators.
+    """
     y, x = values_of(numerators), values_of(denominators)
     if len(y) != len(x):
         raise ValueError(f"{len(y)} numerators and {len(x)} denominators; expected as many")

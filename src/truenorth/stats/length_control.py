@@ -78,6 +78,9 @@ def controlled(
             See `difficulties` and `length_effect`.
         ridge: of the penalty ridge / 2 * |weights|^2, which keeps a model that always wins finite.
 
+    Raises:
+        ValueError: fewer than two preferences, or one outside [0, 1].
+
     >>> found = controlled([1, 0, 1, 0], {"length": [0, 0, 0, 0]})
     >>> round(found.win_rate.mean, 3)
     0.5

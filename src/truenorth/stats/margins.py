@@ -84,6 +84,9 @@ def rates_difference(
     """b - a of two independent rates with the score interval of Miettinen and Nurminen. Effective numbers of trials,
     which need not be whole, are fine.
 
+    Raises:
+        ValueError: a group without trials, or not 0 <= successes <= n.
+
     >>> found = rates_difference(56, 70, 48, 80)
     >>> round(found.low, 3), round(found.high, 3)
     (-0.338, -0.053)

@@ -49,6 +49,9 @@ def paired(
 
     Swapping a and b negates the difference and keeps p.
 
+    Raises:
+        ValueError: not as many values of a as of b.
+
     >>> round(paired([0] * 8 + [1] * 2, [1] * 8 + [0] * 2).p, 6)
     0.109375
     """

@@ -16,6 +16,9 @@ from scipy import stats as distributions
 def power_rates(difference: float, *, rate: float, n: int, level: float = 0.95) -> float:
     """Chance that two independent groups of `n` each show `rate` and `rate + difference` to differ.
 
+    Raises:
+        ValueError: a rate outside [0, 1].
+
     >>> round(power_rates(0.05, rate=0.5, n=1565), 2)
     0.8
     """
@@ -30,6 +33,9 @@ def power_rates(difference: float, *, rate: float, n: int, level: float = 0.95) 
 
 def power_paired(difference: float, *, discordant: float, n: int, level: float = 0.95) -> float:
     """Chance that McNemar's test on `n` items shows `difference`, a share `discordant` of them differing.
+
+    Raises:
+        ValueError: a discordant share below |difference| or above 1.
 
     >>> round(power_paired(0.05, discordant=0.2, n=626), 2)
     0.8
@@ -61,6 +67,9 @@ def detectable_paired(n: int, *, discordant: float, level: float = 0.95, power: 
 
 def needed_n_margin(margin: float, *, discordant: float, alpha: float = 0.025, power: float = 0.8) -> int:
     """Items for "b is at most `margin` worse than a", paired, when in truth they are equally good.
+
+    Raises:
+        ValueError: a margin that is not above 0, or a discordant share outside (0, 1].
 
     >>> needed_n_margin(0.02, discordant=0.1)
     1963

@@ -17,6 +17,9 @@ from truenorth.stats.paired import Paired
 def needed_n(difference: float, *, rate: float, level: float = 0.95, power: float = 0.8) -> int:
     """Items in each of two independent groups to tell `rate` from `rate + difference`.
 
+    Raises:
+        ValueError: a rate outside [0, 1].
+
     >>> needed_n(0.05, rate=0.5)
     1565
     """
@@ -32,6 +35,9 @@ def needed_n(difference: float, *, rate: float, level: float = 0.95, power: floa
 
 def needed_n_paired(difference: float, *, discordant: float, level: float = 0.95, power: float = 0.8) -> int:
     """Items both systems must answer for McNemar's test to see `difference`, if a share `discordant` differs.
+
+    Raises:
+        ValueError: a discordant share below |difference| or above 1.
 
     >>> needed_n_paired(0.05, discordant=0.2)
     626
@@ -80,6 +86,9 @@ def kept(comparison: Paired, *, margin: float = 0.02, power: float = 0.8) -> Kep
 
     Args:
         margin: the loss that would still be accepted, on the scale of the scores; fixed before looking.
+
+    Raises:
+        ValueError: a margin that is not above 0.
     """
     if margin <= 0:
         raise ValueError(f"margin {margin}; expected the largest acceptable loss, above 0")

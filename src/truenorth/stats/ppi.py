@@ -35,6 +35,9 @@ def ppi_mean(
 
     Returns:
         `n` is n + N.
+
+    Raises:
+        ValueError: fewer than two labels, not as many judgements of the same items, or none of others.
     """
     y, f, unlabelled = values_of(human), values_of(judged), values_of(judged_all)
     n, many = len(y), len(unlabelled)

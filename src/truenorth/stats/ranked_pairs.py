@@ -30,6 +30,9 @@ def ranked_pairs(ballots: Sequence[Sequence[Hashable]]) -> Order:
     Args:
         ballots: each best first. A ballot that leaves candidates out says nothing of them.
 
+    Raises:
+        ValueError: a ballot that names a candidate twice.
+
     >>> ballots = 3 * ["wxzy"] + 2 * ["wyxz"] + 4 * ["xyzw"] + 5 * ["xzwy"] + 1 * ["ywxz"]
     >>> "".join(ranked_pairs(ballots).ranking)
     'xzwy'

@@ -33,11 +33,15 @@ class Evidence(NamedTuple):
 
     @property
     def p(self) -> float:
+        """1 / e, at most 1: a p-value that holds at any look."""
         return min(1.0, 1.0 / self.e) if self.e > 0 else 1.0
 
 
 def anytime_rate(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     """A rate whose interval holds at all n at once.
+
+    Raises:
+        ValueError: not 0 <= successes <= n.
 
     >>> found = anytime_rate(50, 100)
     >>> round(found.low, 2), round(found.high, 2)
@@ -62,6 +66,9 @@ def anytime_rate(successes: int, n: int, *, level: float = 0.95) -> Estimate:
 def anytime_mean(values: ArrayLike, *, low: float = 0.0, high: float = 1.0, level: float = 0.95) -> Estimate:
     """A mean of values in [low, high] whose interval holds at all n at once.
 
+    Raises:
+        ValueError: a value outside [low, high].
+
     >>> anytime_mean([0.5] * 200).low > 0.4
     True
     """
@@ -81,7 +88,11 @@ def anytime_mean(values: ArrayLike, *, low: float = 0.0, high: float = 1.0, leve
 def anytime_paired(
     a: ArrayLike, b: ArrayLike, *, low: float = 0.0, high: float = 1.0, level: float = 0.95
 ) -> Estimate:
-    """The mean of b - a over the same items, scores in [low, high], with an interval that holds at all n."""
+    """The mean of b - a over the same items, scores in [low, high], with an interval that holds at all n.
+
+    Raises:
+        ValueError: not as many values of a as of b.
+    """
     first, second = values_of(a), values_of(b)
     if len(first) != len(second):
         raise ValueError(f"{len(first)} values of a, {len(second)} of b; expected the same items in both")
@@ -102,6 +113,9 @@ def e_mcnemar(gained: int, lost: int) -> Evidence:
 
 def e_at_most(values: ArrayLike, bound: float) -> Evidence:
     """Evidence against "the mean of these values in [0, 1] is at most `bound`": an alarm on a rising rate.
+
+    Raises:
+        ValueError: a bound outside (0, 1), or a value outside [0, 1].
 
     >>> e_at_most([0] * 50, 0.1).e < 1
     True

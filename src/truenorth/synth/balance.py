@@ -121,6 +121,9 @@ def draw(
     """`n` rows, drawn without replacement, groups as in the population as far as their rows last; in order.
 
     Weighted sampling by exponential keys (Efraimidis and Spirakis, 2006).
+
+    Raises:
+        UserError: `n` below 0 or above the number of rows.
     """
     if not 0 <= n <= len(groups):
         raise UserError(f"{n} rows", where="draw", expected=f"0 to {len(groups)}")

@@ -49,6 +49,9 @@ def pairs_from_comparisons(
     Args:
         margin: how far above one half the share of the better answer must be, exclusive.
         most: comparisons a prompt, drawn by seed where there could be more.
+
+    Raises:
+        UserError: a negative margin, or `most` below 1.
     """
     if margin < 0 or most < 1:
         raise UserError(
@@ -92,6 +95,9 @@ def pairs_from_ranks(
     Args:
         rows: answers (prompt, completion).
         ballots: ids of rows, each ballot best first, of one prompt or of several.
+
+    Raises:
+        UserError: a ballot that names what is no row's id.
     """
     known = {row.id for row in rows}
     unknown = sorted({one for ballot in ballots for one in ballot} - known)

@@ -71,6 +71,9 @@ def self_consistent(
     Args:
         read: the final answer within an answer; free text seldom repeats word for word, so give one for it, or
             use `judges.ConsistencyJudge`, which compares meanings.
+
+    Raises:
+        UserError: `least` outside (0, 1].
     """
     if not 0 < least <= 1:
         raise UserError(f"least {least}", where="self_consistent", expected="a share in (0, 1]")
@@ -101,6 +104,9 @@ def certain(
 
     Args:
         uncertainty: lower is surer: 1 - a vote's share, `nats_a_word`, entropy, the spread of several judges.
+
+    Raises:
+        UserError: a share outside [0, 1].
     """
     if not (0 <= share <= 1 and 0 <= at_random <= 1):
         raise UserError(f"share {share}, at_random {at_random}", where="certain", expected="shares in [0, 1]")
@@ -132,6 +138,9 @@ class RiskCoverage(NamedTuple):
 
 def risk_coverage(uncertainty: Sequence[float], right: Sequence[bool]) -> RiskCoverage:
     """How many of the surest are wrong, at each share kept. Equal uncertainties are kept together.
+
+    Raises:
+        UserError: not as many labels as uncertainties, or none.
 
     Source: Geifman and El-Yaniv, "Selective Classification for Deep Neural Networks" (2017).
     """

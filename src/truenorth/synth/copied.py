@@ -74,7 +74,11 @@ def in_evaluations(texts: Iterable[str], found: Evaluations) -> Iterator[str]:
 def copied(
     texts: Iterable[str], index: NgramIndex, *, words: int = WORDS, share: float = SHARE
 ) -> Iterator[str]:
-    """For each text "copied from NAME" if `words` in a row, or this share of its runs, stand in the index, else ""."""
+    """For each text "copied from NAME" if `words` in a row, or this share of its runs, stand in the index, else "".
+
+    Raises:
+        UserError: `words` below the index's runs.
+    """
     if words < min(index.sizes):
         expected = f"{min(index.sizes)} or more, the index's runs"
         raise UserError(f"{words} words", where="copied", expected=expected)

@@ -35,6 +35,7 @@ def ngram_hashes(text: str, sizes: tuple[int, int] = SIZES) -> set[str]:
 
 
 def hashed(run: Sequence[str]) -> str:
+    """A run of words as 16 hex digits (blake2b, 8 bytes)."""
     return hashlib.blake2b(" ".join(run).encode(), digest_size=8).hexdigest()
 
 

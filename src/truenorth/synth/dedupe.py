@@ -47,6 +47,9 @@ def duplicates(texts: Iterable[str], *, near: float = 0.8, shingle: int = 2, see
 
     Texts are read once and not kept: about 250 bytes each and 8 a word are, so that a million short texts take
     half a gigabyte.
+
+    Raises:
+        UserError: `near` that is not above 0, or `shingle` below 1.
     """
     if near <= 0:
         raise UserError(f"near {near}", where="dedupe", expected="a similarity above 0")

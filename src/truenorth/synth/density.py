@@ -29,6 +29,9 @@ def density(x_ND: NDArray, *, bits: int = 12, sketches: int = 50, seed: int = 0)
     Args:
         bits: planes; more of them look more closely.
         sketches: the standard error falls with their root.
+
+    Raises:
+        UserError: bits outside 1 to 62, no sketches, or no rows.
     """
     if not 1 <= bits <= 62 or sketches < 1 or not len(x_ND):
         raise UserError(

@@ -154,6 +154,9 @@ def unlike(x_ND: NDArray, *, most: float = 0.9, limit: int | None = None) -> lis
 
     What is kept for a smaller limit is the beginning of what is kept for a larger one. Sort rows by score first:
     that is Deita's filter. (Its code calls the similarity a distance; its option "manhattan" compares the wrong way.)
+
+    Raises:
+        UserError: a negative limit.
     """
     if limit is not None and limit < 0:
         raise UserError(f"limit {limit}", where="unlike", expected="0 or more")

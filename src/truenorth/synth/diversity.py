@@ -51,6 +51,9 @@ def diversity(
         embed: texts to vectors; `hidden(model)` sees more than character n-grams.
         clusters: texts that were made together (of one persona), for the interval.
 
+    Raises:
+        UserError: fewer than two texts, or `words` below 1.
+
     >>> found = diversity(["Where is Ann?", "where is ann", "Bake bread!"])
     >>> found.openings, round(found.entropy, 3)
     (2, 0.637)

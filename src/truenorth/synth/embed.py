@@ -29,6 +29,9 @@ def ngrams(texts: Sequence[str], *, size: int = SIZE, grams: tuple[int, int] = (
 
     Args:
         grams: bytes of the shortest and the longest run; they cross word ends, as " the " does.
+
+    Raises:
+        UserError: `size` or `grams` below 1, or runs that end before they begin.
     """
     if size < 1 or not 1 <= grams[0] <= grams[1]:
         raise UserError(f"size {size}, grams {grams}", where="ngrams", expected="size and grams of 1 or more")

@@ -18,6 +18,7 @@ class Filtered(NamedTuple):
 
 
 def filtered(kept: list[Row], reasons: Iterable[str]) -> Filtered:
+    """Rows that stay, and the reason of each that does not, counted in alphabetical order."""
     return Filtered(kept, dict(sorted(Counter(reasons).items())))
 
 

@@ -28,6 +28,9 @@ class Grid:
 
     A step is rewarded by how many steps nearer to the goal it came, blocked squares counted: 1, 0 or -1; reaching the
     goal ends the episode. So the best way has the value of its length, and none has more.
+
+    Raises:
+        UserError: no way to the goal, or a square outside the grid.
     """
 
     at: Square
@@ -51,6 +54,7 @@ class Grid:
         return distances(self.goal, self.blocked, self.size).get(self.at)
 
     def observe(self) -> list[Message]:
+        """Where one is, where the goal is and what is blocked, as a user turn."""
         told = "".join(BLOCKED.format(x=x, y=y) for x, y in self.blocked)
         (x, y), (gx, gy) = self.at, self.goal
         return [{"role": "user", "content": SEEN.format(x=x, y=y, gx=gx, gy=gy, blocked=told)}]

@@ -38,6 +38,7 @@ class Found(NamedTuple):
 
 
 def digits(text: str) -> str:
+    """The digits of a text, whatever stands between them."""
     return re.sub(r"\D", "", text)
 
 
@@ -58,15 +59,18 @@ def iban_remainder(text: str) -> int:
 
 
 def is_card(text: str) -> bool:
+    """13 to 19 digits (ISO 7812), of which the last is right."""
     plain = digits(text)
     return 13 <= len(plain) <= 19 and luhn(plain[:-1]) == int(plain[-1])
 
 
 def is_iban(text: str) -> bool:
+    """15 to 34 signs (ISO 13616) with the right check digits."""
     return 15 <= len(re.sub(r"\s", "", text)) <= 34 and iban_remainder(text) == 1
 
 
 def is_address(text: str) -> bool:
+    """An IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -80,6 +84,7 @@ def is_phone(text: str) -> bool:
 
 
 def always(text: str) -> bool:
+    """For kinds of which the pattern says enough."""
     return True
 
 
@@ -93,16 +98,16 @@ def refill(found: str, number: int, prefix: str, *, last: Callable[[str], int] |
 
 
 def fake_iban(found: str, number: int) -> str:
+    """An IBAN of ZZ, which is no country, with right check digits."""
     body = f"{number:015d}"
     return f"ZZ{98 - iban_remainder('ZZ00' + body):02d}{body}"
 
 
 def fake_address(found: str, number: int) -> str:
+    """An address of the same version that nobody has: of 2001:db8::/32 (examples) or 198.18.0.0/15 (benchmarks)."""
     if ":" in found:
         return f"2001:db8::{number >> 32 & 0xFFFF:x}:{number >> 16 & 0xFFFF:x}:{number & 0xFFFF:x}"
-    return str(
-        ipaddress.IPv4Address((198 << 24 | 18 << 16) + number % (1 << 17))
-    )  # 198.18.0.0/15, for benchmarks
+    return str(ipaddress.IPv4Address((198 << 24 | 18 << 16) + number % (1 << 17)))
 
 
 # In the order of claims: what two kinds describe belongs to the first.

@@ -82,6 +82,7 @@ def columns_of(path: str | Path, given: Sequence[str] = ()) -> list[str]:
 
 
 def texts_of(path: str | Path, columns: Sequence[str]) -> Iterator[str]:
+    """The text of each row of a table, in order, a batch in memory at a time."""
     for batch in read_batches(path):
         yield from (text_of(row, columns) for row in batch)
 
@@ -138,7 +139,11 @@ def change(
     path: str | Path, out: str | Path, of_text: Callable[[str], str], *, columns: Sequence[str] = ()
 ) -> tuple[int, int]:
     """Write the rows of `path` to `out` with every text in these columns (all by default) changed. Returns rows, and
-    rows that are different now."""
+    rows that are different now.
+
+    Raises:
+        UserError: `out` is the file that is read.
+    """
     if Path(path).resolve() == Path(out).resolve():
         raise UserError("the same file is read and written", where=str(out), fix="give --out another name")
     rows = changed = 0

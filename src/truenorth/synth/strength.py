@@ -43,7 +43,11 @@ def answers_by_strength(
     seed: int = 0,
     tick: Tick | None = None,
 ) -> Filtered:
-    """Rows (prompt, completion, setup): `n` answers of each setup to each prompt. Reasons: those of `guided`."""
+    """Rows (prompt, completion, setup): `n` answers of each setup to each prompt. Reasons: those of `guided`.
+
+    Raises:
+        UserError: two setups of one name.
+    """
     names = [one.name for one in setups]
     if len(set(names)) < len(names):
         raise UserError(f"two setups of one name among {', '.join(names)}", where="strength")

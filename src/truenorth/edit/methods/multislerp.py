@@ -32,12 +32,12 @@ def multislerp(
 
     With a base the vectors are the changes, and the base is added.
 
-    mergekit 0.1.5 goes on from the mean direction along the weighed sum of the tangents there. That sum is zero
-    by construction (the mean direction is parallel to the weighed sum of the units), so the step is left out
-    here and the results are the same.
-
     Raises:
         UserError: the weighed units cancel out, and there are more than two.
+
+    Source: mergekit 0.1.5, which goes on from the mean direction along the weighed sum of the tangents there. That
+    sum is zero by construction (the mean direction is parallel to the weighed sum of the units), so the step is
+    left out here and the results are the same.
     """
     if len(tensors) == 1:
         return tensors[0]

@@ -10,7 +10,8 @@ import numpy as np
 from truenorth.base import UserError
 from truenorth.edit import lora
 from truenorth.edit.arrays import narrow
-from truenorth.edit.models import Model, Part, Reference, open_model
+from truenorth.edit.finding import open_model
+from truenorth.edit.models import Model, Part, Reference
 from truenorth.edit.reading import piece
 from truenorth.edit.safety._alignment import cosine, projector
 from truenorth.edit.safety.safe_lora import picked

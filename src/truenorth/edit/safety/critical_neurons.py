@@ -65,6 +65,9 @@ def critical_neurons(
         share: of a layer's neurons, 0.005 to 0.05.
         transposed: matrices are (in, out), as GPT-2 keeps them.
 
+    Raises:
+        UserError: not one score a neuron.
+
     Source: the causal check of Chen et al. 2024 (arXiv:2406.14144), on weights instead of activations: a neuron
     whose output weights are 0 writes nothing, whatever its activation; one that is given back reads and writes
     as the aligned model's.

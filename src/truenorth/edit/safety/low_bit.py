@@ -47,6 +47,9 @@ def low_bit(tensors: Sequence[Array], *, outlier: float = 4.0, shared: int = 2) 
         shared: neighbouring clusters that share the 2 bits that say which weight is 0, if any. 2 gives 7/3 bits a
             weight, the paper's average; 1 gives 8/3. With more sharing more clusters are protected.
 
+    Raises:
+        UserError: `shared` is no whole number of 1 or more.
+
     Source: after FineQ, Xie et al. 2025 (arXiv:2504.19746): clusters of three, 3 bits for outliers, 2.33 bits on
     average are theirs. Levels, steps and the sharing of indices are ours, so this is not that method to the bit;
     and it is arithmetic only: the result is stored in the model's type.

@@ -33,6 +33,9 @@ def rounded(tensors: Sequence[Array], *, bits: int = 4, group: int = 64) -> Arra
         bits: 2 to 8.
         group: weights of a row that share a scale.
 
+    Raises:
+        UserError: bits outside 2 to 8, or a group that is no whole number of 1 or more.
+
     Source: absmax quantisation, as in Dettmers et al. 2022 (arXiv:2208.07339), section 2; a plain reference for
     what alignment survives. It is arithmetic only: the result is stored in the model's type.
     """

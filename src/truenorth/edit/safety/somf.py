@@ -23,6 +23,9 @@ def somf(
         weight: 0.3 is the release's for several tasks; 1 for a single one.
         rescale: the most that 1 / mean(m) may be; 1 does not rescale.
 
+    Raises:
+        UserError: `rescale` below 1.
+
     Source: Yi et al. 2024 (arXiv:2405.09055), eq. 4-8, and its release (`concrete_mask.py`).
     """
     *models, aligned = tensors

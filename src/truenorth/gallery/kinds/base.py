@@ -11,5 +11,6 @@ from truenorth.gallery.presets import Preset
 
 
 def base(preset: Preset, making: Making, made: Mapping[str, Path], folder: Path) -> None:
+    """Its files, copied."""
     for file in making.model.iterdir():
         shutil.copy(file, folder / file.name)

@@ -33,6 +33,7 @@ class Reading(NamedTuple):
 
     @property
     def structure(self) -> Structure:
+        """The formula that its two sides come to."""
         return Structure.of_ratio(self.top, self.bottom)
 
 

@@ -69,6 +69,7 @@ class Structure(NamedTuple):
         return a.wins <= b.wins and b.loses <= a.loses
 
     def same(self, other: Structure) -> bool:
+        """Each entails the other."""
         return self.entails(other) and other.entails(self)
 
     def formulas(self, top: str = "", bottom: str = "") -> dict[str, str]:

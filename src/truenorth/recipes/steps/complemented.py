@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from truenorth.models.guidelines import with_guidelines
 from truenorth.models.protocol import Model
 from truenorth.recipes.run_limits import Count
-from truenorth.recipes.run_rows import taken
+from truenorth.recipes.run_rows import answered
 from truenorth.recipes.run_work import Answers, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
 from truenorth.synth.complements import written_by
-from truenorth.synth.guided import guided
 
 
 def complemented(prompts: Prompts, writer: Model, model: Model, work: Work, *, n: Count = 1) -> Answers:
@@ -21,17 +20,7 @@ def complemented(prompts: Prompts, writer: Model, model: Model, work: Work, *, n
     """
     seed = work.settings.seed
     told = with_guidelines(model, written_by(writer, max_tokens=work.settings.max_tokens, seed=seed))
-    with work.progress("answers with complements", len(prompts)) as tick:
-        found = guided(
-            told,
-            prompts,
-            n=n,
-            constitution=work.label,
-            max_tokens=work.settings.max_tokens,
-            seed=seed,
-            tick=tick,
-        )
-    return taken(work, found, "answers with complements")
+    return answered(work, told, prompts, n, "answers with complements")
 
 
 def forecast(rows: Sequence[float], settings: Settings, *, n: int = 1) -> Load:

@@ -34,6 +34,9 @@ def complements(
         way: "list" asks for complements; "turns" has a chat model write in the system's place of its template, and
             tries some of what it writes there, for small models.
 
+    Raises:
+        UserError: the model wrote no complements.
+
     Source: Zheng et al. 2024, PAS (arXiv:2407.06027), section 3.
     """
     seed = work.settings.seed

@@ -26,6 +26,9 @@ def contrast(
         against: what the worse answer is told, with {guidance} for the principle's; by default nothing at all.
         gap: least difference that the guidance must make, in nats a token; 0 asks nothing.
 
+    Raises:
+        UserError: no principle has guidance.
+
     Source: Yang et al. 2023, RLCD (arXiv:2307.12950), section 3.
     """
     if not work.guidance:

@@ -34,6 +34,9 @@ def crowd(
         raters: heads on the model's states. share: of the labels that each of them has seen.
         only: principles; labels about these, and prompts that one of them speaks of.
 
+    Raises:
+        UserError: the job has no labels.
+
     Source: Köpf et al. 2023 (arXiv:2304.07327), where raters are people.
     """
     path = work.job.inputs.get("labels")

@@ -21,6 +21,9 @@ def documents(work: Work, *, file: Table = "", kind: str = "", n: Count | None =
     Args:
         file: JSONL, Parquet, CSV or a hub id.
         kind: only those whose column `kind` says this.
+
+    Raises:
+        UserError: no file, no rows in it, or a row without text.
     """
     path = file or work.job.texts
     if not path:

@@ -23,6 +23,9 @@ def guided(
         examples: good answers of the constitution that stand before the prompt as earlier turns.
         leak: an answer that repeats so many words in a row of the guidance is left out.
 
+    Raises:
+        UserError: no principle has guidance.
+
     Sources: Askell et al. 2021 (arXiv:2112.00861), context distillation; Sun et al. 2023, SELF-ALIGN
     (arXiv:2305.03047), where examples stand beside the rules.
     """

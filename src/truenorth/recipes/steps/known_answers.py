@@ -29,6 +29,9 @@ def known_answers(
     Args:
         sure: a template with {answer} and {percent} for what is known, if answers are to say how sure they are.
 
+    Raises:
+        UserError: another kind of judge.
+
     Source: Yang et al. 2023, "Alignment for honesty" (arXiv:2312.07000), section 3.
     """
     if not isinstance(judge, ConsistencyJudge):

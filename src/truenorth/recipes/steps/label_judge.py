@@ -14,7 +14,11 @@ LEAST = 8
 
 
 def label_judge(model: LocalModel, work: Work, *, only: tuple[str, ...] = ()) -> RewardJudge:
-    """The judge, from the job's labels about the principles `only` (by default all labels)."""
+    """The judge, from the job's labels about the principles `only` (by default all labels).
+
+    Raises:
+        UserError: the job has no labels.
+    """
     path = work.job.inputs.get("labels")
     if not path:
         raise UserError(

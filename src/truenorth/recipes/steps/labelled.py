@@ -15,7 +15,11 @@ LEAST = 8
 
 
 def labelled(work: Work, *, n: Count = 64) -> Answers:
-    """At most `n` answers of the job's labels that were called good, drawn by seed."""
+    """At most `n` answers of the job's labels that were called good, drawn by seed.
+
+    Raises:
+        UserError: the job has no labels.
+    """
     path = work.job.inputs.get("labels")
     if not path:
         raise UserError(

@@ -52,6 +52,9 @@ def persona_prompts(
             knows somebody that the texts, the model's own texts, or other personas' prompts name, and begins to ask in
             one of the model's own ways; for small models, which have few personas in the system's place.
 
+    Raises:
+        UserError: an unknown `way`, or personas that ask nothing.
+
     Source: Ge et al. 2024, persona hub (arXiv:2406.20094), sections 2.1, 2.2 and 3.
     """
     wanted = n or work.settings.prompts

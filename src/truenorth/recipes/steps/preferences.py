@@ -32,6 +32,9 @@ def preferences(
     Args:
         only: principles; of a prompt that none of them speaks of, the likeliest answer is kept as it is.
 
+    Raises:
+        UserError: a judge that does not compare.
+
     Source: Bai et al. 2022 (arXiv:2212.08073), section 4.1; both orders as in Zheng et al. 2023 (arXiv:2306.05685).
     """
     if not hasattr(judge, "compare"):

@@ -49,6 +49,9 @@ def private_prompts(
             Without one it follows from the run's seed, which the manifest tells: good for trying it out, and
             private from nobody.
 
+    Raises:
+        UserError: epsilon or delta out of range, or a fitted model that asks nothing.
+
     Source: Yu et al. 2024 (arXiv:2402.13659); Abadi et al. 2016 (arXiv:1607.00133).
     """
     texts = [prompt_text(row.data["prompt"]) for row in prompts]

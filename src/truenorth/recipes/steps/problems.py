@@ -36,6 +36,9 @@ def problems(work: Work, *, n: Count | None = None, level: str = "", file: File 
         level: only those whose `level` is this one. Sums are "easy" (no carry, nothing borrowed, below 100) or "hard".
         file: JSONL with `prompt` (text), `answer`, and `level` if one is asked for. Without a file: sums.
 
+    Raises:
+        UserError: no problem of this level.
+
     Source: Sun et al. 2024, easy-to-hard generalization (arXiv:2403.09472), for the levels.
     """
     wanted = n or work.settings.prompts

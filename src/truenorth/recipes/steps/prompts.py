@@ -15,6 +15,9 @@ from truenorth.recipes.settings import Settings
 def prompts(model: Model, work: Work, *, n: Count | None = None) -> Prompts:
     """At most `n` prompts (default: the job's), without duplicates and without what is held out.
 
+    Raises:
+        UserError: no prompts are left beside those that watch the training.
+
     Source: Xu et al. 2024, Magpie (arXiv:2406.08464), where the model asks itself.
     """
     settings = replace(work.settings, prompts=n or work.settings.prompts)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from truenorth.models.guidelines import with_guidelines
 from truenorth.models.protocol import Model
 from truenorth.recipes.run_limits import Count, Share
-from truenorth.recipes.run_rows import taken
+from truenorth.recipes.run_rows import answered
 from truenorth.recipes.run_work import Answers, Guidelines, Load, Prompts, Work
 from truenorth.recipes.settings import Settings
-from truenorth.synth.guided import guided
 from truenorth.synth.guidelines import Library
 
 
@@ -34,17 +33,7 @@ def retrieved(
     Source: Luo et al. 2024, Guide-Align (arXiv:2403.11838), whose second stage learns such answers (Labrador).
     """
     told = with_guidelines(model, Library.of_rows(guidelines, k=k, near=near, least=least))
-    with work.progress("answers under guidelines", len(prompts)) as tick:
-        found = guided(
-            told,
-            prompts,
-            n=n,
-            constitution=work.label,
-            max_tokens=work.settings.max_tokens,
-            seed=work.settings.seed,
-            tick=tick,
-        )
-    return taken(work, found, "answers under guidelines")
+    return answered(work, told, prompts, n, "answers under guidelines")
 
 
 def forecast(rows: Sequence[float], settings: Settings, *, n: int = 1, **given: float) -> Load:

@@ -49,6 +49,9 @@ def train(
         judge: the one that made the rows; a second one, which made none, says where to stop.
         objective: a name of the catalogue: pairs for `dpo` and its like, any answers for `sft`, rows with
             a `paraphrase` for `coin`.
+
+    Raises:
+        UserError: no row teaches anything.
     """
     settings = changed(
         work.settings,

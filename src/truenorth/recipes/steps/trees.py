@@ -22,6 +22,9 @@ def trees(work: Work, asked: Trees = (), *, file: File = "", least: Count = 1, m
             where there are several people's; it takes the place of an earlier step's trees.
         least: rankings below which a set of replies makes no pairs. margin: of people, below which a pair is none.
 
+    Raises:
+        UserError: neither a file nor trees of an earlier step.
+
     Source: Köpf et al. 2023 (arXiv:2304.07327); Tideman 1987, ranked pairs.
     """
     given = list(read_jsonl(file)) if file else [row.data["tree"] for row in asked]
