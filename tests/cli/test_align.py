@@ -14,6 +14,8 @@ from truenorth.cli.main import main
         (["--model", "m", "--constitution", "hhh"], "--model needs --prompts"),
         (["--prompts", "p.jsonl"], "--prompts needs --model"),
         (["--human-text", "t.txt"], "--human-text needs --model"),
+        (["--base-url", "http://localhost/v1"], "--base-url needs --model"),
+        (["--max-requests", "0"], "--max-requests needs --model"),
         (["--world", "nowhere"], "not a world"),
         (["--max-requests", "many"], "invalid int value"),
         (["--modle", "m"], "unrecognized arguments"),

@@ -135,3 +135,16 @@ def test_a_file_cannot_allow_itself_to_run_code(tmp_path: Path):
     )
     with pytest.raises(UserError, match="code"):
         open_judge(str(tmp_path / "mine.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({"kind": "panel", "members": 3}, "members is 3; expected a list"),
+        ({"kind": "rules", "rules": ["kind"]}, r"rules is \['kind'\]; expected names"),
+        ({"kind": "mixture", "reviewers": "m"}, "reviewers is 'm'; expected a list"),
+    ],
+)
+def test_settings_of_another_shape_are_refused(spec, says):
+    with pytest.raises(UserError, match=says):
+        open_judge(spec)

@@ -22,7 +22,10 @@ from truenorth.cli import exits
 if TYPE_CHECKING:
     from truenorth.recipes.job import Job
 
-NEED_MODEL = ("constitution", "prompts", "labels", "judge", "measure", "human_text", "data")
+NEED_MODEL = (
+    *("constitution", "prompts", "labels", "judge", "base_url", "measure", "measure_url", "max_requests"),
+    *("human_text", "data"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +129,7 @@ def _own(args: argparse.Namespace) -> tuple[Job, str]:
 
 def _organism(args: argparse.Namespace) -> tuple[Job, str]:
     """The job on the shipped organism, or on one of --world, and what would be done."""
-    alone = [name for name in NEED_MODEL if getattr(args, name)]
+    alone = [name for name in NEED_MODEL if getattr(args, name) not in (None, "")]
     if alone:
         option = alone[0].replace("_", "-")
         raise UserError(f"--{option} needs --model", fix="without --model, the shipped organism is aligned")

@@ -46,6 +46,7 @@ ASKING: dict[str, type] = {  # kinds whose settings are the fields of a dataclas
     "process": ProcessJudge,
     "logprob": LogprobJudge,
 }
+SHAPES: dict[str, type] = {"members": list, "reviewers": list, "rules": dict}
 CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 KINDS = {
     "pairwise": "two answers in both orders, with ties",
@@ -116,6 +117,10 @@ def of_mapping(spec: dict[str, Any], folder: Path, *, allow_code: bool = False) 
     if kind not in KINDS:
         expected = "one of " + ", ".join(KINDS) + ", or package.module:Name of your own"
         raise UserError(f"unknown kind {kind!r}", where="judge", expected=expected)
+    for name, shape in SHAPES.items():
+        if name in spec and not isinstance(spec[name], shape):
+            expected = "a list" if shape is list else "names, each with what it stands for"
+            raise UserError(f"{name} is {spec[name]!r}", where=where, expected=expected)
     if kind == "panel":
         members = spec.pop("members", ())
         spec["members"] = tuple(open_judge(m, folder=folder, allow_code=allow_code) for m in members)
