@@ -29,7 +29,7 @@ from truenorth.recipes.auto import (
     halve,
     steadiness,
 )
-from truenorth.recipes.auto_inputs import description, fitting, left_in, start_again
+from truenorth.recipes.auto_inputs import description, fitting, forecast_of, left_in, start_again
 from truenorth.recipes.auto_page import headline, page, table, to_dict, told
 from truenorth.recipes.auto_run import Ground, learned, of_round, pooled
 from truenorth.recipes.auto_scores import counts_of, entry_of
@@ -195,6 +195,13 @@ def replaced(found: Paired, **changes: float) -> Paired:
     return found._replace(**changes)
 
 
+def test_a_search_that_asks_more_prompts_is_foretold_to_take_longer():
+    asked = Inputs(HAVE, glance(organism("nano").model), Settings(), (), None)
+    found = candidates(["magpie"], [], HAVE)
+    few, many = (forecast_of(found, asked, lambda c: Settings(), [0.5, 1.0], n) for n in (100, 10_000))
+    assert many > few + 10  # 30,000 prompts more, which two models answer
+
+
 def test_what_the_budget_has_no_room_for_is_left_out_and_said():
     asked = Inputs(HAVE, glance(organism("nano").model), Settings(), (), None)
     every = candidates(["magpie", "west-of-n", "isara"], ["ipo"], HAVE)
@@ -203,7 +210,7 @@ def test_what_the_budget_has_no_room_for_is_left_out_and_said():
         return Settings(**candidate.recipe.settings)
 
     def kept(seconds: float | None) -> list[str]:
-        return [c.name for c in fitting(every, asked, settings, 2, seconds)]
+        return [c.name for c in fitting(every, asked, settings, 2, 150, seconds)]
 
     assert kept(None) == [c.name for c in every]
     few = kept(60.0)

@@ -132,6 +132,7 @@ def test_an_unknown_recipe_is_refused_with_the_nearest(capsys):
         (["magpie", "--budget", "soon"], "is no budget"),
         (["magpie", "--use", "weak=x"], "unknown model of the recipe 'weak'"),
         (["magpie", "--sampler", "openai:x"], "no address of the endpoint"),
+        (["magpie", "--sampler", "./nowhere", "--dry-run"], "nowhere: no such model folder"),
         (["magpie", "--model", "m"], "--model needs --constitution"),
         (["magpie", "--model", "openai:m"], "the endpoint as --sampler"),
         (["constitutional-ai", "--set", "revisions.only=kindness"], "no principle 'kindness'"),

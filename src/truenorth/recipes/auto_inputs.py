@@ -43,10 +43,10 @@ def ground(args: Any) -> tuple[Ground, list[Candidate], list[str]]:
     every = candidates(args.recipes or recipe_names(), args.objectives, asked.have)
     budget = Budget.parse(args.budget) if args.budget else Budget()
     job, settings, held, judges = _own(args) if args.model else _organism(args)
-    found = fitting(every, asked, settings, args.rounds, budget.seconds)
-    shares = rounds_of(found, asked, settings, args.rounds, budget.seconds)
+    found = fitting(every, asked, settings, args.rounds, args.held, budget.seconds)
+    shares = rounds_of(found, asked, settings, args.rounds, args.held, budget.seconds)
     left = [candidate.name for candidate in every if candidate not in found]
-    cpu_s = _forecast(found, asked, settings, shares)
+    cpu_s = forecast_of(found, asked, settings, shares, args.held)
     if budget.seconds is not None and budget.seconds < cpu_s:
         raise UserError(
             f"{args.budget} is too little: {found[0].name} alone takes about {duration(cpu_s)} at the smallest sizes",
@@ -126,7 +126,7 @@ def _own(args: Any) -> tuple[Any, Any, Any, str]:
 
 
 def fitting(
-    found: Sequence[Candidate], asked: Inputs, settings: Any, rounds: int, seconds: float | None
+    found: Sequence[Candidate], asked: Inputs, settings: Any, rounds: int, judging: int, seconds: float | None
 ) -> list[Candidate]:
     """The candidates for which the budget has room at sizes that show an effect; of too many those stay that
     `truenorth plan` would rank first. One stays in any case."""
@@ -140,21 +140,21 @@ def fitting(
     while (
         seconds is not None
         and len(ranked) > 1
-        and _forecast(ranked, asked, settings, least) > SPARE * seconds
+        and forecast_of(ranked, asked, settings, least, judging) > SPARE * seconds
     ):
         ranked.pop()
     return [candidate for candidate in found if candidate in ranked]
 
 
 def rounds_of(
-    found: Sequence[Candidate], asked: Inputs, settings: Any, rounds: int, seconds: float | None
+    found: Sequence[Candidate], asked: Inputs, settings: Any, rounds: int, judging: int, seconds: float | None
 ) -> list[float]:
     """The share of the full size of each round: it doubles, and all rounds together fit the budget."""
     full = 1.0
     while (
         seconds is not None
         and full > SMALLEST
-        and _forecast(found, asked, settings, _doubling(full, rounds)) > SPARE * seconds
+        and forecast_of(found, asked, settings, _doubling(full, rounds), judging) > SPARE * seconds
     ):
         full *= 0.8
     return _doubling(full, rounds)
@@ -164,11 +164,14 @@ def _doubling(full: float, rounds: int) -> list[float]:
     return [full / 2 ** (rounds - 1 - number) for number in range(rounds)]
 
 
-def _forecast(found: Sequence[Candidate], asked: Inputs, settings: Any, shares: Sequence[float]) -> float:
+def forecast_of(
+    found: Sequence[Candidate], asked: Inputs, settings: Any, shares: Sequence[float], judging: int
+) -> float:
     """CPU seconds of the whole search; every candidate counts as a mean one."""
     total, left = 0.0, len(found)
-    for share in shares:
-        each = [cost(c.steps(), sized(settings(c), share), asked.look, questions=400).cpu_s for c in found]
+    for number, share in enumerate(shares):
+        asks = {"questions": judging * 2**number}
+        each = [cost(c.steps(), sized(settings(c), share), asked.look, **asks).cpu_s for c in found]
         total += left * sum(each) / len(each)
         left = (left + 1) // 2
     return total

@@ -18,6 +18,7 @@ from truenorth.judges.step_confidence import META as CONFIDENCE
 from truenorth.judges.step_confidence import StepConfidence
 from truenorth.judges.step_reward import META as STEPS
 from truenorth.judges.step_reward import StepReward
+from truenorth.models.glance import glance
 from truenorth.models.http import HttpModel
 from truenorth.models.local import LocalModel
 from truenorth.models.memo import remembering
@@ -69,6 +70,8 @@ class Named:
             if not self.url:
                 raise UserError("no address of the endpoint", where=where, fix="--base-url https://HOST/v1")
             HttpModel(self.url, self.spec.partition(":")[2])
+        else:
+            glance(self.folder)
 
     def open(self, cache: Path, requests: int | None) -> Any:
         """The model; an endpoint's replies are kept in `cache`, and at most `requests` are sent."""
