@@ -58,12 +58,14 @@ class Reader:
         self.classes: list[frozenset[str]] = []
 
     def sequence(self, nodes: Iterable[Any], flags: int) -> Ways:
+        """Parts one after another."""
         ways = _only(FREE)
         for kind, value in nodes:
             ways = _then(ways, self.node(kind, value, flags))
         return ways
 
     def node(self, kind: Any, value: Any, flags: int) -> Ways:
+        """One node of the parse tree. Raises OverflowError beyond `LARGEST` positions, as all that reads does."""
         if kind in LEAVES:
             return self.position(self.taken(kind, value, flags))
         if kind is op.AT:
@@ -80,6 +82,7 @@ class Reader:
         return _either(parts)
 
     def position(self, takes: frozenset[str]) -> Ways:
+        """A new position, which takes one of these characters."""
         p = len(self.classes)
         if p >= LARGEST:
             raise OverflowError
@@ -87,6 +90,7 @@ class Reader:
         return Ways(Counter(), Counter({(FREE, p): 1}), Counter({(p, FREE): 1}), Counter())
 
     def taken(self, kind: Any, value: Any, flags: int) -> frozenset[str]:
+        """The characters of the alphabet that a node of one character takes: `re` itself is asked."""
         state = parser.State()
         state.flags = flags
         one = compiler.compile(parser.SubPattern(state, [(kind, value)]), flags)

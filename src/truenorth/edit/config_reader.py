@@ -170,6 +170,7 @@ class _Reader:
         return tuple(made)
 
     def parameters(self, entry: dict[str, Any], path: str) -> Settings:
+        """The settings of the method that stand there; what means nothing to it is noted, and left out."""
         path = f"{path}.parameters" if path else "parameters"
         data = entry.get("parameters") or {}
         if not isinstance(data, dict):
@@ -217,6 +218,7 @@ class _Reader:
         return NAMES[name]
 
     def tokenizer(self) -> str | None:
+        """Whose tokenizer the result has, in mergekit's short form or its long one; None for the usual one."""
         source, long = self.data.get("tokenizer_source"), self.data.get("tokenizer")
         if source is not None and long is not None:
             self.wrong("tokenizer", "tokenizer and tokenizer_source", expected="one of them")

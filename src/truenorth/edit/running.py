@@ -31,6 +31,7 @@ class Running:
         self._work = np.float64 if doubles else np.float32
 
     def write(self, handle: int, placed: Layout, tick: Tick) -> None:
+        """Make the tensor, block by block, and write each block to its place in the open file."""
         step, offset = self._step, placed.offsets[self._step.name]
         if step.copied:
             data = _copied(step)

@@ -121,6 +121,7 @@ class Reader:
         return base**exponent
 
     def atom(self) -> complex:
+        """A number, a name, a call, or what stands in brackets."""
         token = self.take() if self.next() else ""
         if token == "(":
             self.deeper()

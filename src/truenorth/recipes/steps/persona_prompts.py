@@ -53,7 +53,7 @@ def persona_prompts(
             one of the model's own ways; for small models, which have few personas in the system's place.
 
     Raises:
-        UserError: an unknown `way`, or personas that ask nothing.
+        UserError: personas that ask nothing.
 
     Source: Ge et al. 2024, persona hub (arXiv:2406.20094), sections 2.1, 2.2 and 3.
     """

@@ -37,9 +37,6 @@ def process_reward(
     Args:
         separator: as for the labels. over: "lowest", "product", "last" or "mean".
 
-    Raises:
-        UserError: an unknown `over`.
-
     Source: Lightman et al. 2023 (arXiv:2305.20050); Sun et al. 2024 (arXiv:2403.09472), trained on easy problems and
     used on hard ones.
     """

@@ -35,9 +35,6 @@ def select(
         most: cosine above which two prompts are alike, for deita.
         labels: landmarks among the prompts, for information.
 
-    Raises:
-        UserError: an unknown `by`, or a share outside (0, 1].
-
     Sources: Liu et al. 2023, Deita (arXiv:2312.15685); Chen et al. 2025, MIG (arXiv:2504.13835).
     """
     limit = max(1, round(share * len(rows)))

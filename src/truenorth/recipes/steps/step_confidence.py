@@ -29,9 +29,6 @@ def step_confidence(
     Args:
         separator: as for the labels. over: "lowest", "product", "last" or "mean".
 
-    Raises:
-        UserError: an unknown `over`.
-
     Source: Sun et al. 2024 (arXiv:2403.09472), a process reward model of easy problems used on hard ones; the head is
     ours.
     """

@@ -36,9 +36,6 @@ def step_labels(
     Args:
         separator: a pattern between two steps.
 
-    Raises:
-        UserError: `labels` that are neither soft nor hard.
-
     Source: Wang et al. 2024, "Math-Shepherd" (arXiv:2312.08935), equations 3 and 4.
     """
     judge = VerifiableJudge.of_rows([row.data for row in problems])
